@@ -1,0 +1,46 @@
+namespace Gateway.Store;
+
+/// <summary>
+/// What the gateway keeps: chains of responses as append-only logs (docs/design/store.md). Every method names the tenant: a key of one
+/// tenant can not be reached from another. All methods throw <see cref="StoreUnavailableException"/> when the store can not be reached,
+/// answers with an error, or does not answer within its timeout; nothing else is thrown for I/O.
+/// </summary>
+internal interface IResponseStore
+{
+    /// <summary>Whether the store was reached at its last use and by its connection's state. Never makes a call.</summary>
+    StoreHealth Health { get; }
+
+    /// <summary>
+    /// The parent's record and every turn of its history, oldest first, the parent's own turn last. The history is complete or the answer is
+    /// null: unknown, expired, deleted, foreign, or with an erased or missing turn in it.
+    /// </summary>
+    ValueTask<Chain?> LoadChainAsync(string tenant, ResponseId parent, CancellationToken cancellationToken);
+
+    /// <summary>Appends one turn and writes its record, in one step. May be called again with the same argument after a failure.</summary>
+    ValueTask<CommitOutcome> CommitAsync(TurnCommit commit, CancellationToken cancellationToken);
+
+    /// <summary>A response's record and its own turn, or null when there is none.</summary>
+    ValueTask<StoredResponse?> GetAsync(string tenant, ResponseId id, CancellationToken cancellationToken);
+
+    /// <summary>Erases the response's turn, record and event log at once. False when there was none.</summary>
+    ValueTask<bool> DeleteAsync(string tenant, ResponseId id, CancellationToken cancellationToken);
+
+    /// <summary>The tenant's responses, newest first by (created, id). Null when the cursor is not a response of the tenant.</summary>
+    ValueTask<StoredPage?> ListAsync(string tenant, ListQuery query, CancellationToken cancellationToken);
+}
+
+/// <summary>What is known of the store without asking it.</summary>
+/// <param name="Kind"><c>redis</c> or <c>sqlite</c>.</param>
+/// <param name="ReachedOnce">It has answered at least once since the start.</param>
+/// <param name="Available">It is not known to be down.</param>
+/// <param name="Warning">What an operator should know (such as an evicting <c>maxmemory_policy</c>), or null.</param>
+internal sealed record StoreHealth(string Kind, bool ReachedOnce, bool Available, string? Warning = null);
+
+/// <summary>The store can not serve now. Its message names no host and no key.</summary>
+internal sealed class StoreUnavailableException : Exception
+{
+    public StoreUnavailableException(string message, Exception? inner = null)
+        : base(message, inner)
+    {
+    }
+}
