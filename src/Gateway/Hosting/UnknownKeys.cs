@@ -14,6 +14,12 @@ internal static class UnknownKeys
     {
         foreach (var section in configuration.GetSection("Gateway").GetChildren())
         {
+            if (section.AsEnumerable().All(pair => string.IsNullOrEmpty(pair.Value)))
+            {
+                // An empty section says nothing, known or not.
+                continue;
+            }
+
             if (known.FirstOrDefault(k => Same(k.Name, section.Key)) is not { } match)
             {
                 yield return (section.Path, Hint(section.Key, known.Select(k => k.Name)));
