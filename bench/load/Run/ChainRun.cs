@@ -17,13 +17,13 @@ internal sealed class ChainRun(RunOptions options, Scenario scenario, string tex
     public async Task<IReadOnlyList<ScenarioResult>> MeasureAsync(Target[] targets, CancellationToken cancellationToken)
     {
         var figures = _depths.Select(_ => targets.ToDictionary(target => target.Name, _ => new List<IReadOnlyDictionary<string, double>>())).ToArray();
-        for (var round = 0; round <= options.ChainRounds; round++)
+        for (var round = 0; round < scenario.WarmupRounds + scenario.Rounds; round++)
         {
             for (var place = 0; place < targets.Length; place++)
             {
                 var target = targets[(round + place) % targets.Length];
                 var depths = await GrowAsync(target, cancellationToken);
-                for (var i = 0; i < depths.Length && round > 0; i++)
+                for (var i = 0; i < depths.Length && round >= scenario.WarmupRounds; i++)
                 {
                     figures[i][target.Name].Add(Figures.OfTurns(depths[i].Latencies, depths[i].Cpu, target.Process.ResidentBytes));
                 }
@@ -32,7 +32,7 @@ internal sealed class ChainRun(RunOptions options, Scenario scenario, string tex
 
         return [.. _depths.Select((depth, i) => ScenarioResult.Of(
             $"chain, turn {depth}",
-            $"{options.ChainRounds} rounds, turns of {options.TextBytes} + {options.TextBytes} bytes of text, one behind the other",
+            $"{scenario.Rounds} rounds, turns of {options.TextBytes} + {options.TextBytes} bytes of text, one behind the other",
             figures[i]))];
     }
 
@@ -61,8 +61,8 @@ internal sealed class ChainRun(RunOptions options, Scenario scenario, string tex
             for (var turn = 1; turn <= turns; turn++)
             {
                 var cpu = target.Process.Cpu;
-                var latency = await target.Client.SendAsync(
-                    first.ContinueFrom(target, scenario, text, parent), _reader, cancellationToken);
+                var latency = await target.OrBlameAsync(target.Client.SendAsync(
+                    first.ContinueFrom(target, scenario, text, parent), _reader, cancellationToken));
                 cpu = target.Process.Cpu - cpu;
                 parent = ReadId(_reader.Content);
                 for (var i = 0; i < depths.Length; i++)

@@ -78,7 +78,8 @@ internal sealed class ChildProcess : IAsyncDisposable
         {
             if (_process.HasExited || Stopwatch.GetElapsedTime(started) > timeout)
             {
-                throw new LoadException($"{_name} was not ready within {timeout.TotalSeconds:0} s. Its last output:\n{LastOutput}");
+                var what = _process.HasExited ? $"ended with code {_process.ExitCode}" : $"was not ready within {timeout.TotalSeconds:0} s";
+                throw new LoadException($"{_name} {what}. Its last output:\n{LastOutput}");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(50), cancellationToken);

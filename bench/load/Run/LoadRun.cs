@@ -6,6 +6,9 @@ namespace Gateway.Load.Run;
 /// <summary>The whole measurement: starts the processes, runs each scenario in interleaved rounds, reports.</summary>
 internal sealed class LoadRun(RunOptions options, Fleet fleet)
 {
+    // The runtime compiles hot methods anew in the background, and only once no new method has been met for 100 ms.
+    private static readonly TimeSpan CompilerRest = TimeSpan.FromMilliseconds(200);
+
     private readonly string _text = LoadText.OfLength(options.TextBytes);
 
     public static async Task RunAsync(RunOptions options, CancellationToken cancellationToken)
@@ -19,10 +22,6 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new LoadException($"Not done within --limit ({options.Limit.TotalMinutes:0} minutes): stopped.");
-        }
-        catch (HttpRequestException broken)
-        {
-            throw new LoadException($"A connection broke: {broken.Message}");
         }
     }
 
@@ -76,26 +75,31 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
     private async Task<ScenarioResult> MeasureBurstsAsync(Scenario scenario, Target[] targets, CancellationToken cancellationToken)
     {
         var calls = targets.ToDictionary(target => target.Name, target => Call.Create(target, scenario, _text));
-        var figures = targets.ToDictionary(target => target.Name, _ => new List<IReadOnlyDictionary<string, double>>(options.Rounds));
-        for (var round = 0; round < options.WarmupRounds + options.Rounds; round++)
+        var figures = targets.ToDictionary(target => target.Name, _ => new List<IReadOnlyDictionary<string, double>>(scenario.Rounds));
+        for (var round = 0; round < scenario.WarmupRounds + scenario.Rounds; round++)
         {
             for (var place = 0; place < targets.Length; place++)
             {
                 // Each round begins with another target, so that none always follows the same one.
                 var target = targets[(round + place) % targets.Length];
                 var cpu = target.Process.Cpu;
-                var samples = await target.Client.BurstAsync(calls[target.Name], scenario, cancellationToken);
+                var samples = await target.OrBlameAsync(target.Client.BurstAsync(calls[target.Name], scenario, cancellationToken));
                 cpu = target.Process.Cpu - cpu;
-                if (round >= options.WarmupRounds)
+                if (round >= scenario.WarmupRounds)
                 {
                     figures[target.Name].Add(Figures.Of(samples, cpu, target.Process.ResidentBytes));
                 }
+            }
+
+            if (round < scenario.WarmupRounds)
+            {
+                await Task.Delay(CompilerRest, cancellationToken);
             }
         }
 
         var deltas = scenario.Deltas > 0 ? $" of {scenario.Deltas} deltas" : string.Empty;
         return ScenarioResult.Of(
-            scenario.Name, $"{options.Rounds} rounds, each {scenario.Requests} requests{deltas}, {scenario.Concurrency} at once", figures);
+            scenario.Name, $"{scenario.Rounds} rounds, each {scenario.Requests} requests{deltas}, {scenario.Concurrency} at once", figures);
     }
 
     /// <summary>A target that does not store what it should, or stores what it should not, would be measured at something else.</summary>
@@ -105,7 +109,7 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
         var reader = new AnswerReader();
         foreach (var target in fleet.Targets.Where(target => target.SpeaksResponses))
         {
-            await target.Client.SendAsync(Call.Create(target, scenario, _text), reader, cancellationToken);
+            await target.OrBlameAsync(target.Client.SendAsync(Call.Create(target, scenario, _text), reader, cancellationToken));
             var status = await target.Client.GetStatusAsync(
                 new Uri(target.Address, $"/v1/responses/{ChainRun.ReadId(reader.Content)}"), cancellationToken);
             if (status != (target.Stores ? HttpStatusCode.OK : HttpStatusCode.NotFound))

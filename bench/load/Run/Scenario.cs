@@ -10,6 +10,9 @@ internal sealed record Scenario
     public const string PassthroughBurst = "passthrough-burst";
     public const string Chain = "chain";
 
+    // A paced round takes a second a target and a chain's round more, and each has hundreds of calls of its own.
+    private const int SlowWarmupRounds = 2;
+
     private static readonly IReadOnlyList<string> Translated = [Target.Yarp, Target.YarpAgain, Target.Unstored, Target.Sqlite, Target.Redis];
     private static readonly IReadOnlyList<string> PassedThrough = [Target.Yarp, Target.YarpAgain, Target.Passthrough];
 
@@ -20,6 +23,12 @@ internal sealed record Scenario
 
     /// <summary>The targets that it makes sense for.</summary>
     public required IReadOnlyList<string> Targets { get; init; }
+
+    /// <summary>Rounds before the measured ones, thrown away.</summary>
+    public required int WarmupRounds { get; init; }
+
+    /// <summary>Measured rounds.</summary>
+    public required int Rounds { get; init; }
 
     public required int Requests { get; init; }
 
@@ -41,6 +50,8 @@ internal sealed record Scenario
             Name = name,
             Model = "mock-json",
             Targets = name == Json ? Translated : PassedThrough,
+            WarmupRounds = options.WarmupRounds,
+            Rounds = options.Rounds,
             Requests = options.Requests,
             Concurrency = options.Concurrency,
         },
@@ -49,6 +60,8 @@ internal sealed record Scenario
             Name = name,
             Model = "mock-burst",
             Targets = name == Burst ? Translated : PassedThrough,
+            WarmupRounds = options.WarmupRounds,
+            Rounds = options.Rounds,
             Requests = options.BurstRequests,
             Concurrency = options.Concurrency,
             Deltas = options.Deltas,
@@ -58,6 +71,8 @@ internal sealed record Scenario
             Name = name,
             Model = "mock-paced",
             Targets = Translated,
+            WarmupRounds = SlowWarmupRounds,
+            Rounds = options.PacedRounds,
             Requests = options.PacedStreams,
             Concurrency = options.PacedStreams,
             Deltas = options.PacedDeltas,
@@ -69,6 +84,8 @@ internal sealed record Scenario
             Name = name,
             Model = "mock-json",
             Targets = [Target.Sqlite, Target.Redis],
+            WarmupRounds = SlowWarmupRounds,
+            Rounds = options.ChainRounds,
             Requests = options.ChainTurns,
             Concurrency = 1,
         },

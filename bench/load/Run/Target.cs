@@ -25,4 +25,17 @@ internal sealed record Target(string Name, ChildProcess Process, Uri Address, Lo
     public bool SpeaksResponses => Name is Unstored or Sqlite or Redis;
 
     public bool Stores => Name is Sqlite or Redis;
+
+    /// <summary>Says of a failed call which process it was, and what that process had to say.</summary>
+    public async Task<T> OrBlameAsync<T>(Task<T> call)
+    {
+        try
+        {
+            return await call;
+        }
+        catch (Exception failed) when (failed is HttpRequestException or IOException or LoadException)
+        {
+            throw new LoadException($"{Name}: {failed.Message}\nIts last output:\n{Process.LastOutput}");
+        }
+    }
 }
