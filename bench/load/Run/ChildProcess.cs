@@ -37,6 +37,21 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>For messages: whether it lives. Asked behind a failure, so it waits a moment for an end that is on its way.</summary>
+    public string Condition => _process.WaitForExit(TimeSpan.FromMilliseconds(500)) ? $"has ended with code {_process.ExitCode}" : "still runs";
+
+    /// <summary>The last lines of its output, for messages.</summary>
+    public string LastOutput
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return string.Join('\n', _lastLines);
+            }
+        }
+    }
+
     /// <param name="name">For messages.</param>
     /// <param name="file">An executable, or a .dll for the dotnet host.</param>
     /// <param name="arguments">Its arguments.</param>
@@ -78,22 +93,10 @@ internal sealed class ChildProcess : IAsyncDisposable
         {
             if (_process.HasExited || Stopwatch.GetElapsedTime(started) > timeout)
             {
-                var what = _process.HasExited ? $"ended with code {_process.ExitCode}" : $"was not ready within {timeout.TotalSeconds:0} s";
-                throw new LoadException($"{_name} {what}. Its last output:\n{LastOutput}");
+                throw new LoadException($"{_name} is not ready ({timeout.TotalSeconds:0} s allowed) and {Condition}. Its last output:\n{LastOutput}");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(50), cancellationToken);
-        }
-    }
-
-    public string LastOutput
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return string.Join('\n', _lastLines);
-            }
         }
     }
 

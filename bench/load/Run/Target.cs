@@ -35,7 +35,7 @@ internal sealed record Target(string Name, ChildProcess Process, Uri Address, Lo
         }
         catch (Exception failed) when (failed is HttpRequestException or IOException or LoadException)
         {
-            throw new LoadException($"{Name}: {failed.Message}\nIts last output:\n{Process.LastOutput}");
+            throw new LoadException($"{Name}: {failed.Message}\nIt {Process.Condition}. Its last output:\n{Process.LastOutput}");
         }
     }
 }
