@@ -100,15 +100,14 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Kills it without waiting. Nothing happens when it has ended already.</summary>
+    public void End() => _process.Kill();
+
     public async ValueTask DisposeAsync()
     {
-        if (!_process.HasExited)
-        {
-            _process.Kill();
-            using var timeout = new CancellationTokenSource(EndTimeout);
-            await _process.WaitForExitAsync(timeout.Token);
-        }
-
+        End();
+        using var timeout = new CancellationTokenSource(EndTimeout);
+        await _process.WaitForExitAsync(timeout.Token);
         _process.Dispose();
     }
 

@@ -51,8 +51,10 @@ internal sealed class Fleet : IAsyncDisposable
             target.Client.Dispose();
         }
 
-        // Last started, first ended: nobody loses what it depends on.
-        foreach (var process in Enumerable.Reverse(_processes))
+        // Last started, first ended: nobody loses what it depends on. All are ended before any is waited for.
+        _processes.Reverse();
+        _processes.ForEach(process => process.End());
+        foreach (var process in _processes)
         {
             await process.DisposeAsync();
         }
