@@ -150,7 +150,11 @@ public sealed class ScriptedUpstream : IAsyncDisposable
         }
         catch (OperationCanceledException) when (ends.IsCancellationRequested)
         {
-            // The client left, or the test is over.
+            // The client left, or the test is over. The callback above may not have run: callbacks run last in, first out.
+            if (context.RequestAborted.IsCancellationRequested)
+            {
+                call.SetClientLeft();
+            }
         }
     }
 
