@@ -26,11 +26,14 @@ public sealed class ScriptedUpstream : IAsyncDisposable
 
     private ScriptedUpstream(WebApplication app) => _app = app;
 
+    /// <summary>The first default: a greeting.</summary>
+    public static ChatReaction Greeting { get; } = ChatAnswer.Say("Hello from the scripted model.").For;
+
     /// <summary>The base address that a gateway is configured with, ending in <c>/v1</c>.</summary>
     public Uri Address { get; private set; } = null!;
 
     /// <summary>How requests are answered while nothing is queued.</summary>
-    public ChatReaction Default { get; set; } = ChatAnswer.Say("Hello from the scripted model.").For;
+    public ChatReaction Default { get; set; } = Greeting;
 
     /// <summary>For load: when set, every request is answered with this, unread and unrecorded.</summary>
     public ChatScript? Fixed { get; set; }
@@ -91,6 +94,19 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     {
         _queue.Enqueue(reaction);
         return this;
+    }
+
+    /// <summary>Forgets the queue, the recorded requests and the default, for the next test.</summary>
+    public void Reset()
+    {
+        _queue.Clear();
+        _calls.Clear();
+        while (_arrivals.Reader.TryRead(out _))
+        {
+        }
+
+        Default = Greeting;
+        Fixed = null;
     }
 
     /// <summary>Waits for the next request that no earlier call of this method has returned.</summary>
