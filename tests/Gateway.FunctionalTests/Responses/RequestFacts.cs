@@ -92,13 +92,13 @@ public sealed class RequestFacts(GatewayFixture fixture) : FunctionalTest(fixtur
         var seventeen = new JsonObject(Enumerable.Range(0, 17).Select(i => KeyValuePair.Create<string, JsonNode?>($"k{i}", "v")));
         (await PostAsync(WithModel($$"""{"input":"Hi","metadata":{{seventeen.ToJsonString()}}}"""))).AssertError(400, "object_above_max_properties", "metadata");
 
-        var longKey = await PostAsync(WithModel($$"""{"input":"Hi","metadata":{"{{new string('k', 65)}}":"v"}}"""));
+        var longKey = await PostAsync(WithModel($$$"""{"input":"Hi","metadata":{"{{{new string('k', 65)}}}":"v"}}"""));
         longKey.AssertError(400, "string_above_max_length", longKey.Json.Text("error.param"));
 
-        var longValue = await PostAsync(WithModel($$"""{"input":"Hi","metadata":{"k":"{{new string('v', 513)}}"}}"""));
+        var longValue = await PostAsync(WithModel($$$"""{"input":"Hi","metadata":{"k":"{{{new string('v', 513)}}}"}}"""));
         longValue.AssertError(400, "string_above_max_length", longValue.Json.Text("error.param"));
         Assert.StartsWith("metadata", longValue.Json.Text("error.param"), StringComparison.Ordinal);
-        await CreateAsync($$"""{"input":"Hi","metadata":{"{{new string('k', 64)}}":"{{new string('v', 512)}}"}}""");
+        await CreateAsync($$$$"""{"input":"Hi","metadata":{"{{{{new string('k', 64)}}}}":"{{{{new string('v', 512)}}}}"}}""");
     }
 
     [Fact]
