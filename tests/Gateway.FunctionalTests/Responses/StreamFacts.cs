@@ -424,7 +424,7 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
     {
         var response = await CreateAsync($$"""
             {"input":"Hi","tools":[{{Weather}},{"type":"function","name":"other"}],
-            "tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"get_weather"}]}}
+            "tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"get_weather"}]} }
             """);
 
         Assert.Equal(["get_weather"], Upstream.LastCall.Body["tools"]!.AsArray().Select(tool => tool!["function"]!["name"]!.GetValue<string>()));
