@@ -1,5 +1,4 @@
 using Gateway.Policy;
-using Gateway.Protocol.Responses;
 
 namespace Gateway.Responses;
 

@@ -1,6 +1,7 @@
 using Gateway.Policy;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Responses.Fireworks;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Gateway.Responses;
 

@@ -1,8 +1,6 @@
-using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
-using Gateway.Telemetry;
 using Gateway.Upstream;
 
 namespace Gateway.Tools;

@@ -39,7 +39,9 @@ internal sealed class TimedReader : IValueTaskSource<bool>, IDisposable
     {
         if (!_hasPending)
         {
+#pragma warning disable CA2012 // The awaiter is kept on purpose, and its result is taken once, by TakeResult.
             _pending = _stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false).GetAwaiter();
+#pragma warning restore CA2012
             _hasPending = true;
             if (_pending.IsCompleted)
             {
