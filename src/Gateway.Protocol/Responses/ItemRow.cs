@@ -94,11 +94,21 @@ internal sealed record ItemRow(ItemKind Kind, string Type, ItemMapping Mapping, 
     public bool HasCallId { get; init; }
 
     /// <summary>The member that holds a call's arguments or an output's content.</summary>
-    public string Payload { get; init; } = "";
+    public string Payload
+    {
+        get;
+        init
+        {
+            field = value;
+            PayloadUtf8 = Encoding.UTF8.GetBytes(value);
+        }
+    } = "";
+
+    public byte[] PayloadUtf8 { get; private init; } = [];
 
     /// <summary>The tool's name for the model, where the item does not carry one.</summary>
     public string? ToolName { get; init; }
 
     /// <summary>The type in words, for messages.</summary>
-    public string Label => Type.Replace('_', ' ');
+    public string Label { get; } = Type.Replace('_', ' ');
 }

@@ -20,13 +20,13 @@ public static partial class ItemTable
             [PartType, new("text", Text, Required: true), new("annotations", ArrayOrNull), new("logprobs", ArrayOrNull)]),
         new("input_image", PartPlaces.Input | PartPlaces.ToolOutput,
             [PartType, new("image_url", TextOrNull, Check: CheckUrl), new("file_id", TextOrNull), new("detail", TextOrNull, Check: CheckDetail)])
-        { OneOf = ["image_url", "file_id"] },
+        { OneOf = ["image_url"u8.ToArray(), "file_id"u8.ToArray()] },
         new("input_file", PartPlaces.Input | PartPlaces.ToolOutput,
             [
                 PartType, new("file_data", TextOrNull), new("file_url", TextOrNull, Check: CheckUrl), new("file_id", TextOrNull),
                 new("filename", TextOrNull), new("detail", TextOrNull),
             ])
-        { OneOf = ["file_data", "file_url", "file_id"] },
+        { OneOf = ["file_data"u8.ToArray(), "file_url"u8.ToArray(), "file_id"u8.ToArray()] },
         new("input_audio", PartPlaces.Input, [PartType, new("input_audio", JsonShapes.Object, Required: true, CheckAudio)]),
         new("input_video", PartPlaces.Input, [PartType, new("video_url", Text, Required: true, CheckUrl)]),
         new("refusal", PartPlaces.Assistant, [PartType, new("refusal", Text, Required: true)]),
@@ -90,7 +90,7 @@ public static partial class ItemTable
         return ApiError.InvalidEnum($"{path}.type", JsonView.Text(type) ?? "", PartRows.Where(r => (r.Places & place) != 0).Select(r => r.Type));
     }
 
-    private static ApiError? CheckOneOf(ReadOnlyMemory<byte> part, string path, string[] names)
+    private static ApiError? CheckOneOf(ReadOnlyMemory<byte> part, string path, byte[][] names)
     {
         if (names.Length == 0)
         {
@@ -101,14 +101,14 @@ public static partial class ItemTable
         {
             foreach (var name in names)
             {
-                if (JsonView.IsString(member.Value) && member.Is(Encoding.UTF8.GetBytes(name)))
+                if (JsonView.IsString(member.Value) && member.Is(name))
                 {
                     return null;
                 }
             }
         }
 
-        return ApiError.MissingParameter($"{path}.{names[0]}");
+        return ApiError.MissingParameter($"{path}.{Encoding.UTF8.GetString(names[0])}");
     }
 
     private static ApiError? CheckAudio(ReadOnlyMemory<byte> value, string path) => CheckMembers(value, path, AudioMembers, NoMembers);
@@ -134,6 +134,6 @@ public static partial class ItemTable
         public byte[] TypeUtf8 { get; } = Encoding.UTF8.GetBytes(Type);
 
         /// <summary>At least one of these must be a string.</summary>
-        public string[] OneOf { get; init; } = [];
+        public byte[][] OneOf { get; init; } = [];
     }
 }
