@@ -3,7 +3,6 @@ using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
-using Gateway.Store;
 using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Tools;
