@@ -28,8 +28,7 @@ internal static class StoreExtensions
             provider.GetRequiredService<IOptions<StoreOptions>>().Value,
             provider.GetRequiredService<ILogger<SecretSealer>>()));
 
-        // A test's own store may need no start.
-        services.AddHostedService(provider => provider.GetRequiredService<IResponseStore>() as IHostedService ?? new NoStart());
+        services.AddHostedService<StoreLifetime>();
         return builder;
     }
 
@@ -41,12 +40,5 @@ internal static class StoreExtensions
         return options.UsesRedis
             ? new RedisResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<RedisResponseStore>>())
             : new SqliteResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<SqliteResponseStore>>());
-    }
-
-    private sealed class NoStart : IHostedService
-    {
-        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

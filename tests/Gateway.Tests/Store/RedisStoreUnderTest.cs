@@ -23,7 +23,7 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
     {
         var redis = await ConnectionMultiplexer.ConnectAsync(connectionString);
         var test = new RedisStoreUnderTest(connectionString, redis);
-        await test._store.StartAsync(CancellationToken.None);
+        await test._store.StartAsync();
         return test;
     }
 

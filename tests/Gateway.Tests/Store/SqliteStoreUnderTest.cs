@@ -21,7 +21,7 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
     public static async Task<SqliteStoreUnderTest> StartAsync()
     {
         var test = new SqliteStoreUnderTest();
-        await test._store.StartAsync(CancellationToken.None);
+        await test._store.StartAsync();
         return test;
     }
 
