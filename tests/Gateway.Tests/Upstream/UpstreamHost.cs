@@ -55,8 +55,9 @@ internal sealed class UpstreamHost : IAsyncDisposable
         return new UpstreamHost(app);
     }
 
+    /// <summary>With no address: nothing is configured at all.</summary>
     public static Task<UpstreamHost> StartAsync(params string[] addresses) =>
-        StartAsync(Settings(addresses));
+        StartAsync(addresses.Length == 0 ? [] : Settings(addresses));
 
     /// <summary>One upstream "main" with the model "m" at these addresses.</summary>
     public static Dictionary<string, string?> Settings(params string[] addresses)
