@@ -4,6 +4,7 @@ using Gateway.Tests.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using OpenTelemetry.Trace;
 
 namespace Gateway.Tests.Telemetry;
@@ -23,6 +24,7 @@ public sealed class OtlpTests
     {
         ConcurrentDictionary<string, bool> received = [];
         var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         await using var collector = builder.Build();
         collector.Run(context =>
