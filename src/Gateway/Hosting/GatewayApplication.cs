@@ -1,5 +1,8 @@
 using Gateway.Policy;
+using Gateway.Responses;
+using Gateway.Store;
 using Gateway.Telemetry;
+using Gateway.Upstream;
 using Microsoft.AspNetCore.Routing.Constraints;
 using Microsoft.Extensions.Options;
 
@@ -23,14 +26,21 @@ internal static class GatewayApplication
         builder.AddGatewayHosting();
         builder.AddGatewayTelemetry();
         builder.AddGatewayPolicy();
+        builder.AddGatewayStore();
+        builder.AddGatewayUpstreams();
+        builder.AddGatewayResponses();
         configure?.Invoke(builder);
 
         var app = builder.Build();
         app.UseMiddleware<RequestIdMiddleware>();
+        app.UseGatewayErrors();
         app.UseMiddleware<DrainMiddleware>();
         app.UseGatewayTenants();
+        app.UseGatewayAccounts();
         app.MapGatewayHealth();
         app.MapGatewayTelemetry();
+        app.MapGatewayResponses();
+        app.MapGatewayUpstreams();
         return app;
     }
 

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Runs every test. The last line is "N passed, N failed"; the exit status is 0 only when all passed and no project was empty.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+configuration=${CONFIGURATION:-Release}
+projects=(Gateway.Protocol.Tests Gateway.Tests Gateway.FunctionalTests)
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+install_debian() {
+  has apt-get || { echo "test.sh: please install: $*" >&2; return 1; }
+  echo "test.sh: installing $*"
+  as_root apt-get -o DPkg::Lock::Timeout=300 update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Redis: a server that is given, a container, or redis-server.
+if [ -z "${GATEWAY_TEST_REDIS:-}" ] && ! docker info >/dev/null 2>&1 && ! has redis-server; then
+  install_debian redis-server
+fi
+
+# Node, for the tests with the JavaScript SDK.
+has node && has npm || install_debian nodejs npm
+js=tests/Gateway.FunctionalTests/js
+if [ ! -d $js/node_modules/openai ] || [ $js/package-lock.json -nt $js/node_modules/openai ]; then
+  (cd $js && npm ci --silent --no-audit --no-fund && touch node_modules/openai)
+fi
+
+for project in "${projects[@]}"; do
+  dotnet build "tests/$project" -c "$configuration" -nologo -v q -clp:NoSummary
+done
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+passed=0
+failed=0
+for project in "${projects[@]}"; do
+  echo "== $project"
+  dotnet "tests/$project/bin/$configuration/net10.0/$project.dll" -noLogo -noColor -failSkips "$@" 2>&1 | tee "$log" || true
+  # "Total: 12, Errors: 0, Failed: 1, Skipped: 0, Not Run: 0, Time: 1.2s"; without that line the run itself broke.
+  if [[ $(grep -E 'Total: [0-9]+, Errors: ' "$log" | tail -n 1) =~ Total:\ ([0-9]+),\ Errors:\ ([0-9]+),\ Failed:\ ([0-9]+).*Not\ Run:\ ([0-9]+) ]]; then
+    total=${BASH_REMATCH[1]} not_run=${BASH_REMATCH[4]}
+    bad=$((BASH_REMATCH[2] + BASH_REMATCH[3]))
+    ran=$((total - not_run))
+    [ "$ran" -gt 0 ] || { echo "$project ran no test"; bad=$((bad + 1)); ran=$((ran + 1)); }
+    good=$((ran - BASH_REMATCH[3]))
+    [ "$good" -ge 0 ] || good=0
+    failed=$((failed + bad))
+    passed=$((passed + good))
+  else
+    echo "$project broke before its summary"
+    failed=$((failed + 1))
+  fi
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
