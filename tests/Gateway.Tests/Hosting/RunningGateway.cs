@@ -1,6 +1,6 @@
 using Gateway.Hosting;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace Gateway.Tests.Hosting;
 
@@ -24,7 +24,8 @@ internal sealed class RunningGateway : IAsyncDisposable
             ["--urls=http://127.0.0.1:0", "--Gateway:Hosting:Banner=false", .. args ?? []],
             builder =>
             {
-                builder.Logging.ClearProviders();
+                // Nothing on the console; an exporter's provider stays.
+                builder.Services.Remove(builder.Services.First(service => service.ImplementationType == typeof(ConsoleLoggerProvider)));
                 configure?.Invoke(builder);
             });
         map?.Invoke(app);
