@@ -312,12 +312,21 @@ public sealed class RequestParserTests
     }
 
     [Fact]
-    public void Parse_PrettyPrintedBody_KeepsSlicesOnOneLine()
+    public void Parse_PrettyPrintedBody_IsCompacted()
     {
-        var request = Requests.Parse("{\r\n\t\"model\": \"m\",\n \"input\": [\n {\"role\": \"user\",\n\t\"content\": \"a\\nb\"}],\n \"metadata\": {\n\"a\": \"b\"}}");
+        var request = Requests.Parse(
+            "{\r\n\t\"model\": \"m\",\n \"input\": [\n {\"role\": \"user\",\n\t\"content\": \"a\\nb \\\" \\\\\" , \"x\": [ 1 , null ]}],\n \"metadata\": {\n\"a b\": \"\"}}");
 
-        Assert.DoesNotContain('\n', Requests.Text(request.Metadata));
-        Assert.DoesNotContain('\n', Requests.Text(request.Input[0].Json));
-        Assert.Contains("a\\nb", Requests.Text(request.Input[0].Json), StringComparison.Ordinal);
+        Assert.Equal("{\"a b\":\"\"}", Requests.Text(request.Metadata));
+        Assert.Equal("{\"role\":\"user\",\"content\":\"a\\nb \\\" \\\\\",\"x\":[1,null]}", Requests.Text(request.Input[0].Json));
+    }
+
+    [Theory]
+    [InlineData("{\"model\":\"m\",\n\"temperature\":1 2}")]
+    [InlineData("{\"model\":\"m\",\n\"store\":tr ue}")]
+    [InlineData("{\"model\":\"m\",\n\"input\":\"a\tb\"}")]
+    public void Parse_IllFormedWithLineBreaks_IsNotRepaired(string body)
+    {
+        Assert.Null(Requests.Reject(body).Code);
     }
 }
