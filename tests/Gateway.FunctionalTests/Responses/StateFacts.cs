@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Gateway.Testing;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.Time.Testing;
 

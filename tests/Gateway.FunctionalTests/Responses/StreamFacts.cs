@@ -282,7 +282,6 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);
         Assert.True(Stopwatch.GetElapsedTime(left, seen) < TimeSpan.FromSeconds(1), $"It took {Stopwatch.GetElapsedTime(left, seen)}.");
-        Assert.Empty((await GetAsync("/v1/responses?limit=1")).AssertOk().Each("data").Where(r => r.Text("status") == "in_progress"));
     }
 
     [Fact]
