@@ -34,11 +34,16 @@ public readonly struct Item
     /// <summary>The escaped text of the <c>call_id</c> member; empty when the item has none.</summary>
     public ReadOnlySpan<byte> CallIdUtf8 => _callId.Of(Json.Span);
 
+    /// <summary><see cref="CallIdUtf8"/> as memory.</summary>
+    internal ReadOnlyMemory<byte> CallIdMemory => Json.Slice(_callId.Start, _callId.Length);
+
     public bool HasId => _id.Length > 0;
 
-    public string Id => Encoding.UTF8.GetString(IdUtf8);
+    /// <summary>The id, escapes resolved; empty when the item has none.</summary>
+    public string Id => Encoding.UTF8.GetString(JsonView.Unescape(Json.Slice(_id.Start, _id.Length)).Span);
 
-    public string CallId => Encoding.UTF8.GetString(CallIdUtf8);
+    /// <summary>The call id, escapes resolved; empty when the item has none.</summary>
+    public string CallId => Encoding.UTF8.GetString(JsonView.Unescape(CallIdMemory).Span);
 
     /// <summary>A part of an item's JSON by position.</summary>
     public readonly record struct Slice(int Start, int Length)

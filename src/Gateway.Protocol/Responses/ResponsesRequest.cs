@@ -131,6 +131,9 @@ public sealed class ResponsesRequest
 
     public string? PromptCacheKey { get; init; }
 
+    /// <summary>Raw JSON object; empty when absent.</summary>
+    public ReadOnlyMemory<byte> PromptCacheOptions { get; init; }
+
     public string? PromptCacheRetention { get; init; }
 
     /// <summary>False asks for a warm-up: no model call, an empty completed response.</summary>

@@ -81,6 +81,9 @@ public sealed record RouteProfile
 
     public ReasoningEffort ReasoningEffort { get; init; } = ReasoningEffort.Drop;
 
+    /// <summary>The efforts the server knows, from none to max; others are sent as the nearest of these. Empty: all are known.</summary>
+    public IReadOnlyList<string> ReasoningEfforts { get; init; } = [];
+
     /// <summary>The template refuses text and reasoning together on a message with tool calls (gpt-oss): reasoning is dropped there.</summary>
     public bool ContentExcludesReasoning { get; init; }
 

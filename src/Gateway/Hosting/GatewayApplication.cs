@@ -1,12 +1,77 @@
+using Gateway.Policy;
+using Gateway.Responses;
+using Gateway.Store;
+using Gateway.Telemetry;
+using Gateway.Upstream;
+using Microsoft.AspNetCore.Routing.Constraints;
+using Microsoft.Extensions.Options;
+
 namespace Gateway.Hosting;
 
-/// <summary>Builds the gateway's pipeline.</summary>
+/// <summary>Puts the executable together: every feature's Add… and Map…, in the order a request meets them.</summary>
 internal static class GatewayApplication
 {
+    /// <summary>Builds the gateway without starting it.</summary>
+    /// <param name="args">The command line: configuration keys, such as <c>--urls</c> or <c>--Gateway:Store:Path</c>.</param>
+    /// <param name="configure">Last changes, for tests: it runs after all features are added.</param>
+    /// <exception cref="StartupException">The configuration names a file that does not exist.</exception>
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
-        var builder = WebApplication.CreateBuilder(args);
+        // Slim: no static files, IIS, hosting start-up assemblies or event source logging, none of which is used. What it leaves out and the
+        // gateway needs is added: HTTPS and the regex constraint for an operator's own routes.
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Configuration.AddGatewayFiles(builder.Environment.ContentRootPath);
+        builder.Services.Configure<RouteOptions>(routes => routes.SetParameterPolicy<RegexInlineRouteConstraint>("regex"));
+        builder.AddGatewayServer();
+        builder.AddGatewayHosting();
+        builder.AddGatewayTelemetry();
+        builder.AddGatewayPolicy();
+        builder.AddGatewayStore();
+        builder.AddGatewayUpstreams();
+        builder.AddGatewayResponses();
         configure?.Invoke(builder);
-        return builder.Build();
+
+        var app = builder.Build();
+        app.UseMiddleware<RequestIdMiddleware>();
+        app.UseGatewayErrors();
+        app.UseMiddleware<DrainMiddleware>();
+        app.UseGatewayTenants();
+        app.UseGatewayAccounts();
+        app.MapGatewayHealth();
+        app.MapGatewayTelemetry();
+        app.MapGatewayResponses();
+        app.MapGatewayUpstreams();
+        return app;
     }
+
+    /// <summary>Builds and runs the gateway until it is told to stop.</summary>
+    /// <returns>The exit code: 0, or 1 when it could not start, with the reason on standard error.</returns>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        try
+        {
+            await using var app = Build(args);
+            // The host would do it too, but log the failure with a stack trace that says nothing to an operator.
+            app.Services.GetService<IStartupValidator>()?.Validate();
+            await app.RunAsync();
+            return 0;
+        }
+        catch (Exception e) when (OperatorMessages(e) is { Count: > 0 })
+        {
+            await Console.Error.WriteLineAsync($"The gateway can not start:{Environment.NewLine}  {string.Join(Environment.NewLine + "  ", OperatorMessages(e))}");
+            return 1;
+        }
+    }
+
+    /// <summary>What an operator can do something about; empty for everything else, which is a bug and ends with its stack trace.</summary>
+    private static IReadOnlyList<string> OperatorMessages(Exception exception) => exception switch
+    {
+        OptionsValidationException e => [.. e.Failures],
+        AggregateException e when e.InnerExceptions.All(inner => OperatorMessages(inner).Count > 0) => [.. e.InnerExceptions.SelectMany(OperatorMessages)],
+        // A file that is not JSON, an address in use.
+        StartupException or InvalidDataException or IOException => [exception.Message],
+        // A value that is not of the option's type. The message names key and value.
+        InvalidOperationException { Source: "Microsoft.Extensions.Configuration.Binder" } => [exception.Message],
+        _ => [],
+    };
 }

@@ -28,19 +28,3 @@ internal interface IResponseStore
     /// <summary>The tenant's responses, newest first by (created, id). Null when the cursor is not a response of the tenant.</summary>
     ValueTask<StoredPage?> ListAsync(string tenant, ListQuery query, CancellationToken cancellationToken);
 }
-
-/// <summary>What is known of the store without asking it.</summary>
-/// <param name="Kind"><c>redis</c> or <c>sqlite</c>.</param>
-/// <param name="ReachedOnce">It has answered at least once since the start.</param>
-/// <param name="Available">It is not known to be down.</param>
-/// <param name="Warning">What an operator should know (such as an evicting <c>maxmemory_policy</c>), or null.</param>
-internal sealed record StoreHealth(string Kind, bool ReachedOnce, bool Available, string? Warning = null);
-
-/// <summary>The store can not serve now. Its message names no host and no key.</summary>
-internal sealed class StoreUnavailableException : Exception
-{
-    public StoreUnavailableException(string message, Exception? inner = null)
-        : base(message, inner)
-    {
-    }
-}

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+
+namespace Gateway.Load.Run;
+
+/// <summary>What one burst of calls comes to: figures by name, the unit in the name.</summary>
+internal static class Figures
+{
+    public const string CpuPerRequest = "cpu us/request";
+    public const string CpuPerDelta = "cpu us/delta";
+
+    private const double Mebibyte = 1024 * 1024;
+
+    public static IReadOnlyDictionary<string, double> Of(BurstSamples samples, TimeSpan cpu, long residentBytes)
+    {
+        var requests = samples.Latencies.Length;
+        var figures = new Dictionary<string, double> { ["requests/s"] = requests / samples.Elapsed.TotalSeconds };
+        AddPercentiles(figures, string.Empty, samples.Latencies);
+        AddPercentiles(figures, "first delta ", samples.FirstDeltas);
+        AddPercentiles(figures, "delay ", samples.Delays);
+        figures[CpuPerRequest] = cpu.TotalMicroseconds / requests;
+        if (samples.Deltas > 0)
+        {
+            figures[CpuPerDelta] = cpu.TotalMicroseconds / samples.Deltas;
+        }
+
+        figures["resident MiB"] = residentBytes / Mebibyte;
+        return figures;
+    }
+
+    /// <summary>The turns around one depth of a chain, one behind the other.</summary>
+    public static IReadOnlyDictionary<string, double> OfTurns(IReadOnlyList<TimeSpan> latencies, TimeSpan cpu, long residentBytes)
+    {
+        var figures = new Dictionary<string, double>();
+        AddPercentiles(figures, string.Empty, [.. latencies.Select(latency => (long)(latency.TotalSeconds * Stopwatch.Frequency)).Order()]);
+        figures[CpuPerRequest] = cpu.TotalMicroseconds / latencies.Count;
+        figures["resident MiB"] = residentBytes / Mebibyte;
+        return figures;
+    }
+
+    /// <summary>By linear interpolation between the nearest ranks.</summary>
+    public static double Quantile(IReadOnlyList<double> sorted, double quantile)
+    {
+        var rank = quantile * (sorted.Count - 1);
+        var below = (int)rank;
+        var above = Math.Min(below + 1, sorted.Count - 1);
+        return sorted[below] + ((rank - below) * (sorted[above] - sorted[below]));
+    }
+
+    private static void AddPercentiles(Dictionary<string, double> figures, string prefix, long[] sortedTicks)
+    {
+        if (sortedTicks.Length > 0)
+        {
+            figures[prefix + "p50 ms"] = MillisecondsAt(sortedTicks, 0.50);
+            figures[prefix + "p99 ms"] = MillisecondsAt(sortedTicks, 0.99);
+        }
+    }
+
+    private static double MillisecondsAt(long[] sortedTicks, double quantile) =>
+        sortedTicks[(int)Math.Ceiling(quantile * sortedTicks.Length) - 1] * 1000.0 / Stopwatch.Frequency;
+}

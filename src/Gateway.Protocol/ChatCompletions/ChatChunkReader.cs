@@ -1,0 +1,332 @@
+using System.Text.Json;
+using Gateway.Protocol.Json;
+
+namespace Gateway.Protocol.ChatCompletions;
+
+/// <summary>
+/// The one reader of what Chat Completions servers send: chunks and whole completions, in every shape that is out there. A member of the
+/// wrong type is ignored. One instance reads one answer.
+/// </summary>
+/// <remarks>
+/// Most chunks of a stream differ from the one before only inside one string. The reader remembers what stood before and behind the text
+/// of the last chunk that held nothing but text; a chunk with the same bytes around a text without quotes and backslashes is the same
+/// chunk with another text, and needs no parsing.
+/// </remarks>
+public sealed class ChatChunkReader
+{
+    private byte[] _prefix = [];
+    private byte[] _suffix = [];
+    private bool _textIsReasoning;
+
+    /// <summary>Reads one chunk. False when it is not a JSON object.</summary>
+    public bool TryRead(ReadOnlySpan<byte> json, out ChatChunk chunk)
+    {
+        if (TryReadLikeTheLast(json, out chunk))
+        {
+            return true;
+        }
+
+        var read = default(ChatChunk);
+        try
+        {
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 128 });
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            {
+                return false;
+            }
+
+            var top = default(TopLevel);
+            ReadTop(ref reader, json, ref read, ref top);
+            reader.Read();
+            if (top.IsError(read.HasChoices))
+            {
+                read.Error = json;
+            }
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+
+        Remember(json, in read);
+        chunk = read;
+        return true;
+    }
+
+    private bool TryReadLikeTheLast(ReadOnlySpan<byte> json, out ChatChunk chunk)
+    {
+        chunk = default;
+        if (_prefix.Length == 0 || json.Length < _prefix.Length + _suffix.Length || !json.StartsWith(_prefix) || !json.EndsWith(_suffix))
+        {
+            return false;
+        }
+
+        // With both quotes: the memory ends at the opening one and starts again at the closing one.
+        var token = json[(_prefix.Length - 1)..(json.Length - _suffix.Length + 1)];
+        var text = token[1..^1];
+        if (JsonText.NeedsEscape(text) || !JsonText.IsUtf8(text))
+        {
+            return false;
+        }
+
+        chunk.HasChoices = true;
+        if (_textIsReasoning)
+        {
+            chunk.Reasoning = token;
+        }
+        else
+        {
+            chunk.Content = token;
+        }
+
+        return true;
+    }
+
+    private void Remember(ReadOnlySpan<byte> json, in ChatChunk chunk)
+    {
+        var isReasoning = !chunk.Reasoning.IsEmpty;
+        var text = isReasoning ? chunk.Reasoning : chunk.Content;
+        var only = chunk.HasChoices && chunk.ToolCalls.IsEmpty && chunk.FunctionCall.IsEmpty && chunk.Refusal.IsEmpty && chunk.Logprobs.IsEmpty
+            && chunk.FinishReason.IsEmpty && chunk.Usage.IsEmpty && chunk.Timings.IsEmpty && chunk.Error.IsEmpty && chunk.ReasoningDetails.IsEmpty
+            && (isReasoning ? chunk.Content.IsEmpty : chunk.Reasoning.IsEmpty);
+        if (!only || text.Length <= 2 || text[0] != '"' || !json.Overlaps(text, out var start))
+        {
+            return;
+        }
+
+        var prefix = json[..(start + 1)];
+        var suffix = json[(start + text.Length - 1)..];
+        if (!prefix.SequenceEqual(_prefix) || !suffix.SequenceEqual(_suffix))
+        {
+            // The same text under two names (reasoning and reasoning_content) counts once only when it is equal: not a pattern to repeat.
+            if (CountOf(json, text) != 1)
+            {
+                return;
+            }
+
+            _prefix = prefix.ToArray();
+            _suffix = suffix.ToArray();
+            _textIsReasoning = isReasoning;
+        }
+    }
+
+    private static int CountOf(ReadOnlySpan<byte> json, ReadOnlySpan<byte> text)
+    {
+        var count = 0;
+        for (int at; (at = json.IndexOf(text)) >= 0; json = json[(at + text.Length)..])
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    private static void ReadTop(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk chunk, scoped ref TopLevel top)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("choices"u8))
+            {
+                reader.Read();
+                ReadChoices(ref reader, json, ref chunk);
+            }
+            else if (reader.ValueTextEquals("usage"u8))
+            {
+                chunk.Usage = ReadValue(ref reader, json, JsonTokenType.StartObject);
+            }
+            else if (reader.ValueTextEquals("timings"u8))
+            {
+                chunk.Timings = ReadValue(ref reader, json, JsonTokenType.StartObject);
+            }
+            else if (reader.ValueTextEquals("error"u8))
+            {
+                reader.Read();
+                top.Error = reader.TokenType is JsonTokenType.StartObject or JsonTokenType.String;
+                reader.Skip();
+            }
+            else if (reader.ValueTextEquals("object"u8))
+            {
+                reader.Read();
+                top.ObjectIsError = reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("error"u8);
+                reader.Skip();
+            }
+            else if (reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("detail"u8))
+            {
+                reader.Read();
+                top.Message = reader.TokenType is JsonTokenType.String or JsonTokenType.StartArray;
+                reader.Skip();
+            }
+            else
+            {
+                reader.Read();
+                reader.Skip();
+            }
+        }
+    }
+
+    private static void ReadChoices(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk chunk)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.Skip();
+            return;
+        }
+
+        chunk.HasChoices = true;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType == JsonTokenType.StartObject)
+            {
+                var choice = default(ChatChunk);
+                if (ReadChoice(ref reader, json, ref choice) == 0)
+                {
+                    choice.HasChoices = true;
+                    choice.Usage = chunk.Usage;
+                    choice.Timings = chunk.Timings;
+                    chunk = choice;
+                }
+            }
+            else
+            {
+                reader.Skip();
+            }
+        }
+    }
+
+    /// <summary>Reads one choice and returns its index.</summary>
+    private static int ReadChoice(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk choice)
+    {
+        var index = 0;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("delta"u8) || reader.ValueTextEquals("message"u8))
+            {
+                reader.Read();
+                ReadDelta(ref reader, json, ref choice);
+            }
+            else if (reader.ValueTextEquals("finish_reason"u8))
+            {
+                choice.FinishReason = ReadValue(ref reader, json, JsonTokenType.String);
+            }
+            else if (reader.ValueTextEquals("text"u8))
+            {
+                choice.Content = ReadValue(ref reader, json, JsonTokenType.String);
+            }
+            else if (reader.ValueTextEquals("logprobs"u8))
+            {
+                reader.Read();
+                ReadLogprobs(ref reader, json, ref choice);
+            }
+            else if (reader.ValueTextEquals("index"u8))
+            {
+                reader.Read();
+                index = reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var i) ? i : 0;
+                reader.Skip();
+            }
+            else
+            {
+                reader.Read();
+                reader.Skip();
+            }
+        }
+
+        return index;
+    }
+
+    private static void ReadDelta(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk choice)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return;
+        }
+
+        // Two names for the same reasoning may stand side by side: the first of this order that is there counts.
+        var reasoningRank = int.MaxValue;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("content"u8))
+            {
+                choice.Content = ReadValue(ref reader, json, JsonTokenType.String, JsonTokenType.StartArray);
+            }
+            else if (reader.ValueTextEquals("tool_calls"u8))
+            {
+                choice.ToolCalls = ReadValue(ref reader, json, JsonTokenType.StartArray, JsonTokenType.StartObject);
+            }
+            else if (reader.ValueTextEquals("refusal"u8))
+            {
+                choice.Refusal = ReadValue(ref reader, json, JsonTokenType.String);
+            }
+            else if (reader.ValueTextEquals("function_call"u8))
+            {
+                choice.FunctionCall = ReadValue(ref reader, json, JsonTokenType.StartObject);
+            }
+            else if (reader.ValueTextEquals("reasoning_details"u8))
+            {
+                choice.ReasoningDetails = ReadValue(ref reader, json, JsonTokenType.StartArray);
+            }
+            else
+            {
+                var rank = ReasoningRank(ref reader);
+                var value = ReadValue(ref reader, json, JsonTokenType.String);
+                if (rank < reasoningRank && value.Length > 2)
+                {
+                    reasoningRank = rank;
+                    choice.Reasoning = value;
+                }
+            }
+        }
+    }
+
+    private static int ReasoningRank(scoped ref Utf8JsonReader reader)
+    {
+        return reader.ValueTextEquals("reasoning"u8) ? 0
+            : reader.ValueTextEquals("reasoning_content"u8) ? 1
+            : reader.ValueTextEquals("reasoning_text"u8) ? 2
+            : reader.ValueTextEquals("thinking"u8) ? 3
+            : int.MaxValue;
+    }
+
+    private static void ReadLogprobs(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk choice)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return;
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("content"u8))
+            {
+                choice.Logprobs = ReadValue(ref reader, json, JsonTokenType.StartArray);
+            }
+            else
+            {
+                reader.Read();
+                reader.Skip();
+            }
+        }
+    }
+
+    /// <summary>The raw JSON of the property's value when its type is one of those; empty otherwise.</summary>
+    private static ReadOnlySpan<byte> ReadValue(
+        scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, JsonTokenType type, JsonTokenType other = JsonTokenType.None)
+    {
+        reader.Read();
+        var wanted = reader.TokenType == type || (other != JsonTokenType.None && reader.TokenType == other);
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return wanted ? json[start..(int)reader.BytesConsumed] : default;
+    }
+
+    /// <summary>What the top level says about errors.</summary>
+    private struct TopLevel
+    {
+        public bool Error;
+        public bool ObjectIsError;
+        public bool Message;
+
+        public readonly bool IsError(bool hasChoices) => Error || ObjectIsError || (Message && !hasChoices);
+    }
+}

@@ -1,0 +1,31 @@
+namespace Gateway.Protocol.Responses;
+
+/// <summary>The limits and switches that <see cref="RequestParser"/> holds a request to.</summary>
+public sealed record RequestRules
+{
+    /// <summary>The rules of the openai dialect with the default limits.</summary>
+    public static RequestRules Default { get; } = new();
+
+    /// <summary>The least <c>max_output_tokens</c>, in tokens. Default 16; the fireworks dialect takes 1.</summary>
+    public int MinOutputTokens { get; init; } = 16;
+
+    /// <summary>The most elements of <c>input</c>. More answer 400 <c>array_above_max_length</c>. Default 10,000.</summary>
+    public int MaxItems { get; init; } = 10_000;
+
+    /// <summary>The deepest nesting of the body, in levels, at most 1,000. Deeper answers 400. Default 64.</summary>
+    public int MaxDepth { get; init; } = 64;
+
+    /// <summary>The longest string <c>input</c>, in characters. Default 10,485,760.</summary>
+    public int MaxInputChars { get; init; } = 10_485_760;
+
+    /// <summary>The most tools, those inside namespaces counted one by one. Default 1,024.</summary>
+    public int MaxTools { get; init; } = 1024;
+
+    /// <summary>The most content parts of one message or tool output. Default 2,048.</summary>
+    public int MaxContentParts { get; init; } = 2048;
+
+    /// <summary>
+    /// Answer an unknown top-level member with 400 <c>unknown_parameter</c>. Default false: stock clients send members of their own.
+    /// </summary>
+    public bool StrictParameters { get; init; }
+}

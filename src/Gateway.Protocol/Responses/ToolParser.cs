@@ -1,0 +1,233 @@
+using System.Buffers;
+using System.Collections.Frozen;
+
+namespace Gateway.Protocol.Responses;
+
+/// <summary>Reads tool definitions: functions, custom tools and namespaces of them. Hosted tools are recognised and left out.</summary>
+internal sealed class ToolParser
+{
+    public const string FunctionType = "function";
+    public const string CustomType = "custom";
+    public const string NamespaceType = "namespace";
+
+    /// <summary>
+    /// Tools that OpenAI runs itself, or whose calls have a form of their own. Nothing here can run them: they are echoed but not offered
+    /// to the model, and refused when <c>tool_choice</c> forces one.
+    /// </summary>
+    public static readonly FrozenSet<string> HostedTypes = FrozenSet.Create(
+        StringComparer.Ordinal,
+        "web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11", "file_search", "code_interpreter",
+        "image_generation", "computer", "computer_use", "computer_use_preview", "local_shell", "shell", "apply_patch", "tool_search",
+        "programmatic_tool_calling");
+
+    /// <summary>The types that are served. <c>mcp</c>, <c>sse</c> and <c>python</c> are refused: this gateway does not run tools yet.</summary>
+    private static readonly string[] SupportedTypes = [FunctionType, CustomType, NamespaceType, .. HostedTypes.Order(StringComparer.Ordinal)];
+
+    private static readonly FrozenSet<string> Known = FrozenSet.Create(
+        StringComparer.Ordinal, "type", "name", "description", "parameters", "strict", "format", "tools");
+
+    private static readonly FrozenSet<string> FormatKnown = FrozenSet.Create(StringComparer.Ordinal, "type", "syntax", "definition");
+
+    private readonly List<Tool> _tools = [];
+    private readonly HashSet<string> _upstreamNames = new(StringComparer.Ordinal);
+    private readonly int _maxTools;
+
+    public ToolParser(int maxTools = int.MaxValue)
+    {
+        _maxTools = maxTools;
+    }
+
+    public IReadOnlyList<Tool> Tools => _tools;
+
+    /// <summary>The hosted tools that were left out, by type, with the path of the first of each.</summary>
+    public Dictionary<string, string> Hosted { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Reads an array of tools. <paramref name="path"/> names it in errors.</summary>
+    public ApiError? ReadArray(ReadOnlyMemory<byte> array, string path) => ReadArray(array, path, null);
+
+    /// <summary>Takes over tools that were read before; those of a name that is known already are left out.</summary>
+    public void Add(IEnumerable<Tool> tools)
+    {
+        foreach (var tool in tools)
+        {
+            if (_upstreamNames.Add(tool.UpstreamName))
+            {
+                _tools.Add(tool);
+            }
+        }
+    }
+
+    /// <summary>
+    /// The tools array as responses echo it: function tools always have <c>description</c>, <c>parameters</c> and <c>strict</c>; all
+    /// else is as it came. The array must have been read without an error.
+    /// </summary>
+    public static ReadOnlyMemory<byte> Echo(ReadOnlyMemory<byte> array)
+    {
+        var output = new ArrayBufferWriter<byte>(array.Length + 64);
+        output.Write("["u8);
+        foreach (var tool in JsonView.Elements(array))
+        {
+            if (output.WrittenCount > 1)
+            {
+                output.Write(","u8);
+            }
+
+            if (!JsonView.TextEquals(JsonView.Member(tool, "type"u8), "function"u8))
+            {
+                output.Write(tool.Span);
+                continue;
+            }
+
+            output.Write(tool.Span[..^1]);
+            WriteMissing(output, tool, "description"u8, ",\"description\":null"u8);
+            WriteMissing(output, tool, "parameters"u8, ",\"parameters\":null"u8);
+            WriteMissing(output, tool, "strict"u8, ",\"strict\":true"u8);
+            output.Write("}"u8);
+        }
+
+        output.Write("]"u8);
+        return output.WrittenMemory;
+    }
+
+    private static void WriteMissing(ArrayBufferWriter<byte> output, ReadOnlyMemory<byte> tool, ReadOnlySpan<byte> name, ReadOnlySpan<byte> text)
+    {
+        if (JsonView.Member(tool, name).IsEmpty)
+        {
+            output.Write(text);
+        }
+    }
+
+    private ApiError? ReadArray(ReadOnlyMemory<byte> array, string path, string? ns)
+    {
+        var index = 0;
+        foreach (var json in JsonView.Elements(array))
+        {
+            if (Read(json, $"{path}[{index}]", ns) is { } error)
+            {
+                return error;
+            }
+
+            index++;
+        }
+
+        return null;
+    }
+
+    private ApiError? Read(ReadOnlyMemory<byte> json, string path, string? ns)
+    {
+        if (!JsonView.IsObject(json))
+        {
+            return ApiError.InvalidType(path, "an object", JsonView.Describe(json));
+        }
+
+        var members = RequestMembers.ReadObject(json, path, Known);
+        var type = members.String("type");
+        if (members.Error is not null)
+        {
+            return members.Error;
+        }
+
+        return type switch
+        {
+            null => ApiError.MissingParameter(members.PathOf("type")),
+            FunctionType or CustomType => ReadCallable(members, type, ns),
+            NamespaceType when ns is null => ReadNamespace(members),
+            _ when ns is not null => ApiError.InvalidEnum(members.PathOf("type"), type, [FunctionType, CustomType]),
+            _ when HostedTypes.Contains(type) => Drop(type, members.PathOf("type")),
+            _ => ApiError.InvalidEnum(members.PathOf("type"), type, SupportedTypes),
+        };
+    }
+
+    private ApiError? Drop(string type, string path)
+    {
+        Hosted.TryAdd(type, path);
+        return null;
+    }
+
+    private ApiError? ReadNamespace(RequestMembers members)
+    {
+        var name = members.String("name");
+        members.String("description");
+        var tools = members.RawArray("tools", "an array of tools");
+        if (members.Error is not null)
+        {
+            return members.Error;
+        }
+
+        if (string.IsNullOrEmpty(name) || tools.IsEmpty)
+        {
+            return ApiError.MissingParameter(members.PathOf(string.IsNullOrEmpty(name) ? "name" : "tools"));
+        }
+
+        return ReadArray(tools, members.PathOf("tools"), name);
+    }
+
+    private ApiError? ReadCallable(RequestMembers members, string type, string? ns)
+    {
+        var name = members.String("name");
+        var tool = new Tool
+        {
+            Kind = type == FunctionType ? ToolKind.Function : ToolKind.Custom,
+            Name = name ?? "",
+            Namespace = ns,
+            UpstreamName = ns is null ? name ?? "" : ToolNames.Flatten(ns, name ?? ""),
+            Description = members.String("description"),
+            Parameters = type == FunctionType ? members.RawObject("parameters") : default,
+            Strict = type == FunctionType ? members.Bool("strict") : null,
+            Format = type == CustomType ? members.RawObject("format") : default,
+        };
+        if (type == CustomType && members.Object("format", FormatKnown) is { } format)
+        {
+            CheckFormat(format);
+        }
+
+        if (members.Error is not null)
+        {
+            return members.Error;
+        }
+
+        if (name is null)
+        {
+            return ApiError.MissingParameter(members.PathOf("name"));
+        }
+
+        if (ToolNames.Check(name, members.PathOf("name")) is { } badName)
+        {
+            return badName;
+        }
+
+        if (_tools.Count >= _maxTools)
+        {
+            return ApiError.ArrayTooLong("tools", _maxTools, _tools.Count + 1);
+        }
+
+        if (!_upstreamNames.Add(tool.UpstreamName))
+        {
+            return ApiError.InvalidValue(members.PathOf("name"), $"Invalid value: '{tool.UpstreamName}'. Tool names must be unique.");
+        }
+
+        _tools.Add(tool);
+        return null;
+    }
+
+    private static void CheckFormat(RequestMembers format)
+    {
+        var type = format.Enum("type", ["text", "grammar"]);
+        if (type is null)
+        {
+            format.Fail(ApiError.MissingParameter(format.PathOf("type")));
+        }
+        else if (type == "grammar")
+        {
+            if (format.Enum("syntax", ["lark", "regex"]) is null)
+            {
+                format.Fail(ApiError.MissingParameter(format.PathOf("syntax")));
+            }
+
+            if (format.String("definition") is null)
+            {
+                format.Fail(ApiError.MissingParameter(format.PathOf("definition")));
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using System.Text.Json;
+using Gateway.Protocol.Json;
+
+namespace Gateway.Protocol.Translation;
+
+/// <summary>
+/// Turns a chunk's <c>logprobs.content</c> into the two forms of the Responses API: that of a text part, with bytes, and that of a delta,
+/// without. Log probabilities of text that is held back wait here for it.
+/// </summary>
+internal sealed class LogprobsTranslator : IDisposable
+{
+    private readonly PooledBuffer _part = new();
+    private readonly PooledBuffer _delta = new();
+
+    /// <summary>Token objects in the form of a part, with commas between them.</summary>
+    public ReadOnlySpan<byte> Part => _part.WrittenSpan;
+
+    /// <summary>Token objects in the form of a delta, with commas between them.</summary>
+    public ReadOnlySpan<byte> Delta => _delta.WrittenSpan;
+
+    public void Clear()
+    {
+        _part.Clear();
+        _delta.Clear();
+    }
+
+    /// <summary>Adds the tokens of a chunk. <paramref name="json"/> is a JSON array.</summary>
+    public void Add(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+        {
+            var token = ReadToken(ref reader, json);
+            Write(_part, token, withBytes: true);
+            Write(_delta, token, withBytes: false);
+        }
+    }
+
+    public void Dispose()
+    {
+        _part.Dispose();
+        _delta.Dispose();
+    }
+
+    private static void Write(PooledBuffer output, Token token, bool withBytes)
+    {
+        if (output.Length > 0)
+        {
+            output.Append((byte)',');
+        }
+
+        WriteMembers(output, token, withBytes);
+        output.Append(",\"top_logprobs\":["u8);
+        var first = true;
+        if (!token.Top.IsEmpty)
+        {
+            var reader = new Utf8JsonReader(token.Top);
+            reader.Read();
+            while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+            {
+                if (!first)
+                {
+                    output.Append((byte)',');
+                }
+
+                first = false;
+                WriteMembers(output, ReadToken(ref reader, token.Top), withBytes);
+                output.Append((byte)'}');
+            }
+        }
+
+        output.Append("]}"u8);
+    }
+
+    private static void WriteMembers(PooledBuffer output, Token token, bool withBytes)
+    {
+        output.Append("{\"token\":"u8);
+        output.Append(token.Text.IsEmpty ? "\"\""u8 : token.Text);
+        output.Append(",\"logprob\":"u8);
+        output.Append(token.Logprob.IsEmpty ? "0"u8 : token.Logprob);
+        if (withBytes)
+        {
+            output.Append(",\"bytes\":"u8);
+            output.Append(token.Bytes.IsEmpty ? "[]"u8 : token.Bytes);
+        }
+    }
+
+    private static Token ReadToken(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
+    {
+        var token = default(Token);
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isToken = reader.ValueTextEquals("token"u8);
+            var isLogprob = reader.ValueTextEquals("logprob"u8);
+            var isBytes = reader.ValueTextEquals("bytes"u8);
+            var isTop = reader.ValueTextEquals("top_logprobs"u8);
+            reader.Read();
+            var type = reader.TokenType;
+            var start = (int)reader.TokenStartIndex;
+            reader.Skip();
+            var value = json[start..(int)reader.BytesConsumed];
+            if (isToken && type == JsonTokenType.String)
+            {
+                token.Text = value;
+            }
+            else if (isLogprob && type == JsonTokenType.Number)
+            {
+                token.Logprob = value;
+            }
+            else if (isBytes && type == JsonTokenType.StartArray)
+            {
+                token.Bytes = value;
+            }
+            else if (isTop && type == JsonTokenType.StartArray)
+            {
+                token.Top = value;
+            }
+        }
+
+        return token;
+    }
+
+    /// <summary>One token's raw members.</summary>
+    private ref struct Token
+    {
+        public ReadOnlySpan<byte> Text;
+        public ReadOnlySpan<byte> Logprob;
+        public ReadOnlySpan<byte> Bytes;
+        public ReadOnlySpan<byte> Top;
+    }
+}

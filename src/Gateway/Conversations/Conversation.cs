@@ -1,0 +1,45 @@
+using System.Text.Json;
+using Gateway.Protocol.Responses;
+using Gateway.Store;
+
+namespace Gateway.Conversations;
+
+/// <summary>What a request continues, and everything the model must see.</summary>
+internal sealed class Conversation
+{
+    /// <summary>The parent response; null when the request starts a chain.</summary>
+    public required Chain? Chain { get; init; }
+
+    /// <summary>Every item, oldest first: the chain's, then the request's own; references are resolved.</summary>
+    public required IReadOnlyList<Item> Items { get; init; }
+
+    /// <summary>How many of <see cref="Items"/> are the chain's.</summary>
+    public required int ChainItems { get; init; }
+
+    /// <summary>The upstream's call ids by the client's; null when there are none.</summary>
+    public required IReadOnlyDictionary<string, string>? UpstreamCallIds { get; init; }
+
+    /// <summary>
+    /// The id of the response to be made. It stays in the parent's chain while the parent is that chain's tail; otherwise it opens a chain
+    /// whose history points across.
+    /// </summary>
+    public ResponseId NewResponseId() => Chain is { ParentIsTail: true } chain ? chain.Parent.Id.NewInChain() : ResponseId.NewChain();
+
+    /// <summary>The parent's model, for a request that names none; null without a parent.</summary>
+    public string? ParentModel
+    {
+        get
+        {
+            if (Chain is null)
+            {
+                return null;
+            }
+
+            using var envelope = JsonDocument.Parse(Chain.Parent.Envelope);
+            return envelope.RootElement.GetProperty("model"u8).GetString();
+        }
+    }
+
+    /// <summary>The history's place in the store.</summary>
+    public IReadOnlyList<PathSegment> ParentPath => Chain?.Parent.Path ?? [];
+}

@@ -1,0 +1,43 @@
+using Gateway.Protocol.Responses;
+using Microsoft.Extensions.Primitives;
+
+namespace Gateway.Hosting;
+
+/// <summary>Counts the requests that run, and refuses new work while draining.</summary>
+internal sealed class DrainMiddleware(RequestDelegate next, Drain drain)
+{
+    private static readonly StringValues Close = "close";
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        drain.RequestStarted();
+        try
+        {
+            if (!drain.IsDraining)
+            {
+                await next(context);
+                return;
+            }
+
+            // The client's next request should find another replica.
+            context.Response.Headers.Connection = Close;
+            if (HttpMethods.IsPost(context.Request.Method))
+            {
+                var error = new ApiError(503, ApiError.ServerErrorType, "gateway_stopping", null, "This replica of the gateway is stopping. Please try again.")
+                {
+                    RetryAfter = TimeSpan.FromSeconds(1),
+                };
+                context.Response.StatusCode = error.Status;
+                context.Response.Headers.RetryAfter = "1";
+                context.Features.Set(error);
+                return;
+            }
+
+            await next(context);
+        }
+        finally
+        {
+            drain.RequestEnded();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System.Globalization;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Policy;
+
+internal sealed class LimitsOptionsValidator : IValidateOptions<LimitsOptions>
+{
+    private const long GiB = 1024 * 1024 * 1024;
+
+    public ValidateOptionsResult Validate(string? name, LimitsOptions options)
+    {
+        List<string> failures = [];
+        Check(nameof(options.RequestBodyBytes), options.RequestBodyBytes, 1024, GiB, failures);
+        Check(nameof(options.JsonDepth), options.JsonDepth, 8, 512, failures);
+        Check(nameof(options.InputItems), options.InputItems, 1, 1_000_000, failures);
+        Check(nameof(options.OpenStreams), options.OpenStreams, 1, 1_000_000, failures);
+        Check(nameof(options.UpstreamEventBytes), options.UpstreamEventBytes, 65_536, GiB, failures);
+        Check(nameof(options.UpstreamBodyBytes), options.UpstreamBodyBytes, 65_536, GiB, failures);
+        if (options.KeepAliveInterval < TimeSpan.FromSeconds(1) || options.KeepAliveInterval > TimeSpan.FromHours(1))
+        {
+            failures.Add($"{LimitsOptions.Section}:{nameof(options.KeepAliveInterval)} is {options.KeepAliveInterval:c}: it must be from 00:00:01 to 01:00:00.");
+        }
+
+        return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
+    }
+
+    private static void Check(string key, long value, long least, long most, List<string> failures)
+    {
+        if (value < least || value > most)
+        {
+            failures.Add(string.Create(CultureInfo.InvariantCulture, $"{LimitsOptions.Section}:{key} is {value}: it must be from {least} to {most}."));
+        }
+    }
+}

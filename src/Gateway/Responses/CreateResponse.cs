@@ -1,0 +1,253 @@
+using Gateway.Conversations;
+using Gateway.Policy;
+using Gateway.Protocol.Json;
+using Gateway.Protocol.Responses;
+using Gateway.Protocol.Translation;
+using Gateway.Store.Sealing;
+using Gateway.Telemetry;
+using Gateway.Tools;
+using Gateway.Upstream;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Responses;
+
+/// <summary>
+/// Makes a response: policy, conversation load, the tool loop (translation, upstream call, stream translation), store, and only then the
+/// terminal event or the body, so that what was told completed can always be continued.
+/// </summary>
+internal sealed class CreateResponse(
+    ConversationLoader conversations,
+    RouteTable routes,
+    ToolLoop loop,
+    ResponseKeeper keeper,
+    SecretSealer sealer,
+    OpenStreamLimiter limiter,
+    IOptions<LimitsOptions> limits,
+    TimeProvider time,
+    GatewayMetrics metrics)
+{
+    private const string ReasoningPurpose = "reasoning";
+
+    /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>
+    public async Task<ApiError?> RunAsync(HttpContext http, Dialect dialect, Tenant tenant)
+    {
+        var started = time.GetTimestamp();
+        using var body = await ReadBodyAsync(http);
+        if (RequestParser.Parse(body.WrittenMemory, RulesOf(dialect), out var request) is { } invalid)
+        {
+            return invalid;
+        }
+
+        if (limiter.TryEnter(tenant, out var slot) is { } limited)
+        {
+            return limited;
+        }
+
+        using (slot)
+        {
+            var (prepared, error) = await PrepareAsync(dialect, tenant, request!, http.RequestAborted);
+            if (prepared is null)
+            {
+                return error;
+            }
+
+            var status = "cancelled";
+            try
+            {
+                (error, status) = await MakeAsync(prepared, http);
+                return error;
+            }
+            finally
+            {
+                metrics.ResponseFinished(dialect.Name, status, request!.Stream, time.GetElapsedTime(started));
+            }
+        }
+    }
+
+    private static async Task<PooledBuffer> ReadBodyAsync(HttpContext http)
+    {
+        const int MaxInitialBytes = 1024 * 1024;
+        var buffer = new PooledBuffer((int)Math.Clamp(http.Request.ContentLength + 1 ?? 4096, 4096, MaxInitialBytes));
+        try
+        {
+            int count;
+            while ((count = await http.Request.Body.ReadAsync(buffer.GetMemory(1), http.RequestAborted)) > 0)
+            {
+                buffer.Advance(count);
+            }
+
+            return buffer;
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
+    }
+
+    private RequestRules RulesOf(Dialect dialect) => RequestRules.Default with
+    {
+        MinOutputTokens = dialect.MinOutputTokens,
+        MaxDepth = limits.Value.JsonDepth,
+        MaxItems = limits.Value.InputItems,
+    };
+
+    private async ValueTask<(PreparedResponse?, ApiError?)> PrepareAsync(
+        Dialect dialect, Tenant tenant, ResponsesRequest request, CancellationToken cancellationToken)
+    {
+        var isStored = request.Store && tenant.Policy.StoreAllowed;
+        if (isStored && !keeper.IsAvailable)
+        {
+            return (null, ApiError.StoreUnavailable());
+        }
+
+        var (conversation, broken) = await conversations.LoadAsync(tenant.Name, request, cancellationToken);
+        if (conversation is null)
+        {
+            return (null, broken);
+        }
+
+        var model = request.Model ?? conversation.ParentModel;
+        if (model is null)
+        {
+            return (null, ApiError.MissingParameter("model"));
+        }
+
+        if (TenantDirectory.CheckModel(tenant, model) is { } notAllowed)
+        {
+            return (null, notAllowed);
+        }
+
+        if (await routes.FindAsync(model, cancellationToken) is not { } route)
+        {
+            return (null, ApiError.ModelNotFound(model));
+        }
+
+        return (new PreparedResponse
+        {
+            Dialect = dialect,
+            Tenant = tenant,
+            Request = request,
+            Conversation = conversation,
+            Model = model,
+            Route = route,
+            Id = conversation.NewResponseId(),
+            CreatedAt = time.GetUtcNow(),
+            IsStored = isStored,
+        }, null);
+    }
+
+    private async Task<(ApiError? Error, string Status)> MakeAsync(PreparedResponse prepared, HttpContext http)
+    {
+        var request = prepared.Request;
+        var stream = request.Stream ? new SseOutput(http.Response, time, limits.Value.KeepAliveInterval) : null;
+        using var envelope = new ResponseEnvelope(
+            prepared.Dialect, prepared.Id.ToString(), prepared.CreatedAt.ToUnixTimeSeconds(), prepared.Model, request, prepared.IsStored, request.MaxToolCalls);
+        using var events = new ResponseEventStream(
+            envelope,
+            stream ?? (IResponseEventSink)JsonOutput.Instance,
+            (prefix, index) => prepared.Id.ItemId(prefix, request.Input.Count + index),
+            request.IncludeObfuscation,
+            SealerFor(prepared));
+        if (stream is not null)
+        {
+            stream.Events = events;
+        }
+
+        var outcome = request.Generate
+            ? await loop.RunAsync(ToLoopRequest(prepared), events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
+            : new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), []);
+        if (outcome.Error is not null && !events.HasStarted)
+        {
+            return (outcome.Error, "failed");
+        }
+
+        Settle(events.State, outcome);
+        using var input = new StoredInput(prepared.Id, request.Input);
+        if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, outcome.Calls) is { } notKept)
+        {
+            if (stream is null)
+            {
+                return (notKept, "failed");
+            }
+
+            events.State.Status = ResponseStatus.Failed;
+            events.State.CompletedAt = null;
+            events.State.IncompleteReason = null;
+            events.State.Error = notKept;
+        }
+
+        if (stream is null)
+        {
+            await WriteBodyAsync(http, envelope, events.State, input);
+        }
+        else
+        {
+            events.End();
+            await stream.CompleteAsync(http.RequestAborted);
+        }
+
+        if (events.State.Error is { } error)
+        {
+            metrics.ErrorTold(error.Status, error.Code);
+        }
+
+        return (null, WordOf(events.State.Status));
+    }
+
+    private void Settle(ResponseState state, LoopOutcome outcome)
+    {
+        state.Usage = outcome.Usage;
+        if (outcome.Usage is { } usage)
+        {
+            metrics.TokensUsed(usage.InputTokens, usage.CachedTokens, usage.OutputTokens, usage.ReasoningTokens);
+        }
+
+        switch (outcome.End)
+        {
+            case RoundEnd.Completed:
+                state.Status = ResponseStatus.Completed;
+                state.CompletedAt = time.GetUtcNow().ToUnixTimeSeconds();
+                break;
+            case RoundEnd.Failed:
+                state.Status = ResponseStatus.Failed;
+                state.Error = outcome.Error;
+                break;
+            default:
+                state.Status = ResponseStatus.Incomplete;
+                state.IncompleteReason = outcome.End == RoundEnd.ContentFilter ? "content_filter" : "max_output_tokens";
+                break;
+        }
+    }
+
+    private LoopRequest ToLoopRequest(PreparedResponse prepared) => new()
+    {
+        Request = prepared.Request,
+        Dialect = prepared.Dialect,
+        Route = prepared.Route,
+        Items = prepared.Conversation.Items,
+        ChainItems = prepared.Conversation.ChainItems,
+        UpstreamCallIds = prepared.Conversation.UpstreamCallIds,
+        OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? System.Text.Encoding.UTF8.GetString(text) : null,
+        AffinityKey = prepared.Request.PromptCacheKey ?? prepared.Id.Chain,
+    };
+
+    private SealReasoning? SealerFor(PreparedResponse prepared) =>
+        prepared.Request.Include.HasFlag(Includes.EncryptedReasoning) && sealer.CanSeal
+            ? utf8 => sealer.Seal(prepared.Tenant.Name, ReasoningPurpose, utf8)
+            : null;
+
+    private static async Task WriteBodyAsync(HttpContext http, ResponseEnvelope envelope, ResponseState state, StoredInput input)
+    {
+        using var json = new PooledBuffer(4096);
+        envelope.WriteBody(state, input.UserMessages, json);
+        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
+    }
+
+    private static string WordOf(ResponseStatus status) => status switch
+    {
+        ResponseStatus.Completed => "completed",
+        ResponseStatus.Incomplete => "incomplete",
+        _ => "failed",
+    };
+}

@@ -1,0 +1,7 @@
+namespace Gateway.Store;
+
+/// <summary>A prefix of one log: the first <paramref name="Count"/> turns of a chain's branch.</summary>
+/// <param name="Chain">The chain's text, part of the response ids in it.</param>
+/// <param name="Branch">"0", or the <c>Self</c> of a turn that lost a race or failed.</param>
+/// <param name="Count">How many turns of that log belong to the history.</param>
+internal readonly record struct PathSegment(string Chain, string Branch, int Count);

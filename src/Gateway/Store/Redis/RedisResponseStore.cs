@@ -1,0 +1,208 @@
+using StackExchange.Redis;
+
+namespace Gateway.Store.Redis;
+
+/// <summary>
+/// Responses in Redis (docs/design/store.md): for any number of gateway replicas. A load is at most two round trips, whatever the depth;
+/// a commit is one script.
+/// </summary>
+internal sealed class RedisResponseStore : IResponseStore, IHostedService, IAsyncDisposable
+{
+    // Reads go to the primary as well: a client may continue a response the moment it was told of it, when no replica has it yet.
+    private const CommandFlags Primary = CommandFlags.DemandMaster;
+    private readonly RedisConnection _connection;
+    private readonly RedisIndex _index;
+    private readonly StoreWatch _watch;
+    private readonly StoreMetrics _metrics;
+    private readonly ILogger _logger;
+
+    public RedisResponseStore(StoreOptions options, StoreMetrics metrics, TimeProvider time, ILogger<RedisResponseStore> logger)
+    {
+        _metrics = metrics;
+        _logger = logger;
+        _watch = new StoreWatch("redis", metrics, time, logger);
+        _connection = new RedisConnection(options, metrics, _watch, logger);
+        _index = new RedisIndex(options.Retention, time);
+    }
+
+    public StoreHealth Health =>
+        new("redis", _watch.ReachedOnce, _connection.IsConnected && !_watch.FailedJustNow, _connection.Warning);
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _connection.Start();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The connection is closed at the end, with <see cref="DisposeAsync"/>: requests may still run while the host stops.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    public ValueTask<Chain?> LoadChainAsync(string tenant, ResponseId parent, CancellationToken cancellationToken) =>
+        _watch.ReadAsync("load_chain", ct => LoadAsync(tenant, parent, ct), cancellationToken);
+
+    public ValueTask<CommitOutcome> CommitAsync(TurnCommit commit, CancellationToken cancellationToken) =>
+        _watch.WriteAsync("commit", ct => CommitTwiceAsync(commit, ct), cancellationToken);
+
+    public ValueTask<StoredResponse?> GetAsync(string tenant, ResponseId id, CancellationToken cancellationToken) =>
+        _watch.ReadAsync("get", ct => ReadAsync(tenant, id, ct), cancellationToken);
+
+    public ValueTask<bool> DeleteAsync(string tenant, ResponseId id, CancellationToken cancellationToken) =>
+        _watch.WriteAsync("delete", ct => EraseAsync(tenant, id, ct), cancellationToken);
+
+    public ValueTask<StoredPage?> ListAsync(string tenant, ListQuery query, CancellationToken cancellationToken) =>
+        _watch.ReadAsync("list", ct => PageAsync(tenant, query, ct), cancellationToken);
+
+    private async ValueTask<Chain?> LoadAsync(string tenant, ResponseId parent, CancellationToken cancellationToken)
+    {
+        var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+
+        // Most parents are in their chain's main branch and their whole history is there: then one round trip is enough.
+        var recordReply = db.StringGetAsync(RedisKeys.Record(tenant, parent), Primary);
+        var mainReply = db.ListRangeAsync(RedisKeys.Log(tenant, parent.Chain, CommitPlan.MainBranch), 0, -1, Primary);
+        await Task.WhenAll(recordReply, mainReply).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var found = await recordReply.ConfigureAwait(false);
+        if (found.IsNull)
+        {
+            return null;
+        }
+
+        var record = RecordCodec.Decode(parent, found);
+        var path = record.Path;
+        var replies = new Task<RedisValue[]>[path.Count];
+        for (var i = 0; i < replies.Length; i++)
+        {
+            // One turn more than needed of the last log: whether there is one tells if the parent is the tail.
+            var (chain, branch, count) = path[i];
+            var last = i == replies.Length - 1 ? count : count - 1;
+            replies[i] = chain == parent.Chain && branch == CommitPlan.MainBranch
+                ? mainReply
+                : db.ListRangeAsync(RedisKeys.Log(tenant, chain, branch), 0, last, Primary);
+        }
+
+        var logs = await Task.WhenAll(replies).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return ReadTurns(path, logs) is { } turns
+            ? new Chain(record, turns, ParentIsTail: logs[^1].Length == path[^1].Count)
+            : null;
+    }
+
+    private Turn[]? ReadTurns(IReadOnlyList<PathSegment> path, RedisValue[][] logs)
+    {
+        var total = 0;
+        for (var i = 0; i < logs.Length; i++)
+        {
+            total += path[i].Count;
+        }
+
+        var turns = new List<Turn>(capacity: logs.Sum(log => log.Length));
+        for (var i = 0; i < logs.Length; i++)
+        {
+            for (var n = 0; n < path[i].Count; n++)
+            {
+                if (n >= logs[i].Length || TurnCodec.Decode(logs[i][n]) is not { } turn)
+                {
+                    _metrics.ChainIncomplete();
+                    StoreLog.ChainIncomplete(_logger, total);
+                    return null;
+                }
+
+                turns.Add(turn);
+            }
+        }
+
+        return [.. turns];
+    }
+
+    private async ValueTask<CommitOutcome> CommitTwiceAsync(TurnCommit commit, CancellationToken cancellationToken)
+    {
+        var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        var prepared = new RedisCommit(commit);
+        CommitOutcome outcome;
+        try
+        {
+            outcome = await prepared.SendAsync(db, _connection.IsCluster, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException)
+        {
+            // The reply may be lost, the server restarted or another one promoted meanwhile. A commit that was done already says so.
+            outcome = await prepared.SendAsync(db, _connection.IsCluster, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (outcome == CommitOutcome.HistoryLost)
+        {
+            StoreLog.HistoryLost(_logger);
+        }
+
+        return outcome;
+    }
+
+    private static async Task<ResponseRecord?> ReadRecordAsync(IDatabase db, string tenant, ResponseId id)
+    {
+        var found = await db.StringGetAsync(RedisKeys.Record(tenant, id), Primary).ConfigureAwait(false);
+        return found.IsNull ? null : RecordCodec.Decode(id, found);
+    }
+
+    private static async Task<StoredResponse?> ReadTurnAsync(IDatabase db, string tenant, ResponseRecord record)
+    {
+        var own = record.Path[^1];
+        var element = await db.ListGetByIndexAsync(RedisKeys.Log(tenant, own.Chain, own.Branch), own.Count - 1, Primary).ConfigureAwait(false);
+        return !element.IsNull && TurnCodec.Decode(element) is { } turn ? new StoredResponse(record, turn) : null;
+    }
+
+    private async ValueTask<StoredResponse?> ReadAsync(string tenant, ResponseId id, CancellationToken cancellationToken)
+    {
+        var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        var record = await ReadRecordAsync(db, tenant, id).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return record is null ? null : await ReadTurnAsync(db, tenant, record).WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask<bool> EraseAsync(string tenant, ResponseId id, CancellationToken cancellationToken)
+    {
+        var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        var record = await ReadRecordAsync(db, tenant, id).WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (record is null)
+        {
+            return false;
+        }
+
+        var own = record.Path[^1];
+        var erased = await db.ScriptEvaluateAsync(
+            RedisScripts.Delete,
+            [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)],
+            [own.Count - 1, TurnCodec.Erased]).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await RedisIndex.RemoveAsync(db, tenant, record).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return (long)erased == 1;
+    }
+
+    private async ValueTask<StoredPage?> PageAsync(string tenant, ListQuery query, CancellationToken cancellationToken)
+    {
+        var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        var walk = await _index.WalkAsync(db, tenant, query).WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (walk is null)
+        {
+            return null;
+        }
+
+        // One more than asked for tells whether there are more. What the index names and is not there has expired, was deleted, or is just
+        // being committed.
+        var records = new List<ResponseRecord>(query.Limit + 1);
+        while (records.Count <= query.Limit)
+        {
+            var ids = await walk.NextAsync(query.Limit + 1 - records.Count).WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (ids.Count == 0)
+            {
+                break;
+            }
+
+            var found = await Task.WhenAll(ids.Select(id => ReadRecordAsync(db, tenant, id))).WaitAsync(cancellationToken).ConfigureAwait(false);
+            records.AddRange(found.OfType<ResponseRecord>());
+        }
+
+        var hasMore = records.Count > query.Limit;
+        var page = await Task.WhenAll(records.Take(query.Limit).Select(record => ReadTurnAsync(db, tenant, record)))
+            .WaitAsync(cancellationToken).ConfigureAwait(false);
+        var data = page.OfType<StoredResponse>();
+        return new StoredPage([.. query.Before is null ? data : data.Reverse()], hasMore);
+    }
+}

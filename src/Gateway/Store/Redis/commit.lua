@@ -1,0 +1,65 @@
+-- Commits one turn: appends it to a log and writes its record.
+--
+-- KEYS[1]  record of the response
+-- KEYS[2]  log to append to
+-- KEYS[3]  log of the response's own branch
+-- KEYS[4…] other logs of the path that live in this slot
+-- ARGV[1]  length that KEYS[2] must have; -1: the turn goes aside, to its own branch
+-- ARGV[2]  turn element
+-- ARGV[3]  head of the record when appended
+-- ARGV[4]  head of the record when branched
+-- ARGV[5]  envelope, which follows either head
+-- ARGV[6]  retention in milliseconds
+-- ARGV[7…] length that KEYS[4…] must have at least
+--
+-- Returns 0 appended, 1 branched, 2 the record was there already, 3 a log is shorter than its length (nothing is written).
+--
+-- Atomic, because whether the turn follows its parent or has lost a race, which log it goes to, and what its record says about that must
+-- be one decision: between a check and a push from outside another replica could append. The test for the record makes a second try of
+-- the same commit harmless.
+
+local retention = tonumber(ARGV[6])
+
+-- The logs of a path live at least as long as their youngest response; a shorter retention must not cut them off.
+local function keep(key)
+  if redis.call('PTTL', key) < retention then
+    redis.call('PEXPIRE', key, retention)
+  end
+end
+
+local function write(log, head)
+  redis.call('RPUSH', log, ARGV[2])
+  keep(log)
+  redis.call('SET', KEYS[1], head .. ARGV[5], 'PX', retention)
+end
+
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  return 2
+end
+
+local expected = tonumber(ARGV[1])
+if expected < 0 then
+  write(KEYS[3], ARGV[4])
+  return 1
+end
+
+local length = redis.call('LLEN', KEYS[2])
+if length < expected then
+  return 3
+end
+for i = 4, #KEYS do
+  if redis.call('LLEN', KEYS[i]) < tonumber(ARGV[i + 3]) then
+    return 3
+  end
+end
+for i = 4, #KEYS do
+  keep(KEYS[i])
+end
+
+if length == expected then
+  write(KEYS[2], ARGV[3])
+  return 0
+end
+keep(KEYS[2])
+write(KEYS[3], ARGV[4])
+return 1

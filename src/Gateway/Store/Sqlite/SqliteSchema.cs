@@ -1,0 +1,58 @@
+using System.Globalization;
+
+namespace Gateway.Store.Sqlite;
+
+/// <summary>The tables and their version (<c>PRAGMA user_version</c>). Times are milliseconds since 1970.</summary>
+internal static class SqliteSchema
+{
+    public const int Version = 1;
+
+    // A log's length is kept beside it, so that a commit needs no count. A turn's bytes are those of Redis (TurnCodec), and so are a
+    // record's (RecordCodec).
+    private const string Tables = """
+        CREATE TABLE log (
+            id INTEGER PRIMARY KEY,
+            tenant TEXT NOT NULL,
+            chain TEXT NOT NULL,
+            branch TEXT NOT NULL,
+            length INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            UNIQUE (tenant, chain, branch)
+        ) STRICT;
+        CREATE INDEX log_expires ON log (expires);
+        CREATE TABLE turn (
+            log INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (log, position)
+        ) STRICT;
+        CREATE TABLE response (
+            tenant TEXT NOT NULL,
+            chain TEXT NOT NULL,
+            self TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            record BLOB NOT NULL,
+            PRIMARY KEY (tenant, chain, self)
+        ) STRICT;
+        CREATE INDEX response_created ON response (tenant, created, chain, self);
+        CREATE INDEX response_expires ON response (expires);
+        """;
+
+    /// <exception cref="StoreUnavailableException">The file was written by a newer version of the gateway.</exception>
+    public static void Ensure(SqliteSession session)
+    {
+        var version = Convert.ToInt32(session.Prepare("PRAGMA user_version").ExecuteScalar(), CultureInfo.InvariantCulture);
+        if (version > Version)
+        {
+            throw new StoreUnavailableException(
+                $"The database in {StoreOptions.Section}:Path has schema version {version}; this gateway knows version {Version}. "
+                + "Run the newer gateway, or name another folder.");
+        }
+
+        if (version == 0)
+        {
+            session.Run($"BEGIN IMMEDIATE; {Tables} PRAGMA user_version = {Version}; COMMIT;");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using System.Globalization;
+
+namespace Gateway.Store.Sqlite;
+
+/// <summary>The writes of the store, each within its group's transaction. They mean what the scripts in Store/Redis mean.</summary>
+internal static class SqliteWrites
+{
+    /// <summary>Appends a turn and writes its record (commit.lua).</summary>
+    public static CommitOutcome Commit(SqliteSession session, TurnCommit commit, long now)
+    {
+        if (RecordExists(session, commit.Tenant, commit.Id, now))
+        {
+            return CommitOutcome.AlreadyCommitted;
+        }
+
+        var expires = now + (long)commit.Retention.TotalMilliseconds;
+        var plan = CommitPlan.For(commit);
+        if (commit.Aside)
+        {
+            Write(session, commit, plan.Branched, expires, now);
+            return CommitOutcome.Branched;
+        }
+
+        var length = Length(session, commit.Tenant, plan.Log, now);
+        if (length < plan.Log.Count || plan.Others.Any(other => Length(session, commit.Tenant, other, now) < other.Count))
+        {
+            return CommitOutcome.HistoryLost;
+        }
+
+        foreach (var other in plan.Others)
+        {
+            Keep(session, commit.Tenant, other, expires);
+        }
+
+        if (length == plan.Log.Count)
+        {
+            Write(session, commit, plan.Appended, expires, now);
+            return CommitOutcome.Appended;
+        }
+
+        Keep(session, commit.Tenant, plan.Log, expires);
+        Write(session, commit, plan.Branched, expires, now);
+        return CommitOutcome.Branched;
+    }
+
+    /// <summary>Erases a response's turn and its record (delete.lua).</summary>
+    public static bool Delete(SqliteSession session, string tenant, ResponseId id, long now)
+    {
+        if (SqliteQueries.Record(session, tenant, id, now) is not { } record)
+        {
+            return false;
+        }
+
+        session.Prepare("DELETE FROM response WHERE tenant = $1 AND chain = $2 AND self = $3", tenant, id.Chain, id.Self).ExecuteNonQuery();
+        var own = record.Path[^1];
+        session.Prepare(
+            """
+            UPDATE turn SET data = $5
+            WHERE position = $4 AND log = (SELECT id FROM log WHERE tenant = $1 AND chain = $2 AND branch = $3)
+            """,
+            tenant, own.Chain, own.Branch, own.Count - 1, TurnCodec.Erased).ExecuteNonQuery();
+        return true;
+    }
+
+    /// <summary>Removes what has expired, at most <paramref name="limit"/> rows of a table. Returns how many rows went.</summary>
+    public static int Sweep(SqliteSession session, long now, int limit)
+    {
+        var responses = session.Prepare(
+            "DELETE FROM response WHERE rowid IN (SELECT rowid FROM response WHERE expires <= $1 LIMIT $2)", now, limit).ExecuteNonQuery();
+        var turns = session.Prepare(
+            """
+            DELETE FROM turn WHERE rowid IN (
+                SELECT turn.rowid FROM log JOIN turn ON turn.log = log.id WHERE log.expires <= $1 LIMIT $2)
+            """,
+            now, limit).ExecuteNonQuery();
+        var logs = session.Prepare(
+            """
+            DELETE FROM log WHERE id IN (
+                SELECT id FROM log WHERE expires <= $1 AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.log = log.id) LIMIT $2)
+            """,
+            now, limit).ExecuteNonQuery();
+        return responses + turns + logs;
+    }
+
+    private static void Write(SqliteSession session, TurnCommit commit, PathSegment[] path, long expires, long now)
+    {
+        var own = path[^1];
+        RemoveExpired(session, commit.Tenant, own, now);
+        var log = session.Prepare(
+            """
+            INSERT INTO log (tenant, chain, branch, length, expires) VALUES ($1, $2, $3, 1, $4)
+            ON CONFLICT DO UPDATE SET length = length + 1, expires = max(expires, excluded.expires)
+            RETURNING id
+            """,
+            commit.Tenant, own.Chain, own.Branch, expires).ExecuteScalar();
+        session.Prepare(
+            "INSERT INTO turn (log, position, data) VALUES ($1, $2, $3)",
+            Convert.ToInt64(log, CultureInfo.InvariantCulture), own.Count - 1, TurnCodec.Encode(commit.Turn)).ExecuteNonQuery();
+        session.Prepare(
+            "INSERT OR REPLACE INTO response (tenant, chain, self, created, expires, record) VALUES ($1, $2, $3, $4, $5, $6)",
+            commit.Tenant,
+            commit.Id.Chain,
+            commit.Id.Self,
+            commit.CreatedAt.ToUnixTimeMilliseconds(),
+            expires,
+            (byte[])[.. RecordCodec.EncodeHead(commit, path), .. commit.Envelope.Span]).ExecuteNonQuery();
+    }
+
+    private static bool RecordExists(SqliteSession session, string tenant, ResponseId id, long now) =>
+        session.Prepare(
+            "SELECT 1 FROM response WHERE tenant = $1 AND chain = $2 AND self = $3 AND expires > $4",
+            tenant, id.Chain, id.Self, now).ExecuteScalar() is not null;
+
+    private static long Length(SqliteSession session, string tenant, PathSegment log, long now) =>
+        Convert.ToInt64(
+            session.Prepare(
+                "SELECT length FROM log WHERE tenant = $1 AND chain = $2 AND branch = $3 AND expires > $4",
+                tenant, log.Chain, log.Branch, now).ExecuteScalar(),
+            CultureInfo.InvariantCulture);
+
+    private static void Keep(SqliteSession session, string tenant, PathSegment log, long expires) =>
+        session.Prepare(
+            "UPDATE log SET expires = $4 WHERE tenant = $1 AND chain = $2 AND branch = $3 AND expires < $4",
+            tenant, log.Chain, log.Branch, expires).ExecuteNonQuery();
+
+    /// <summary>An expired log that no sweep has met yet must not be appended to.</summary>
+    private static void RemoveExpired(SqliteSession session, string tenant, PathSegment log, long now)
+    {
+        var expired = session.Prepare(
+            "SELECT id FROM log WHERE tenant = $1 AND chain = $2 AND branch = $3 AND expires <= $4",
+            tenant, log.Chain, log.Branch, now).ExecuteScalar();
+        if (expired is not null)
+        {
+            session.Prepare("DELETE FROM turn WHERE log = $1", expired).ExecuteNonQuery();
+            session.Prepare("DELETE FROM log WHERE id = $1", expired).ExecuteNonQuery();
+        }
+    }
+}

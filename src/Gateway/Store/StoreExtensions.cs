@@ -1,0 +1,52 @@
+using Gateway.Store.Redis;
+using Gateway.Store.Sealing;
+using Gateway.Store.Sqlite;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Store;
+
+internal static class StoreExtensions
+{
+    /// <summary>
+    /// Adds <see cref="IResponseStore"/> (Redis when <c>Gateway:Store:Redis</c> is set, else SQLite) and <see cref="SecretSealer"/>. The store
+    /// is opened when the host starts and closed when it is disposed.
+    /// </summary>
+    public static IHostApplicationBuilder AddGatewayStore(this IHostApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.AddOptions<StoreOptions>().BindConfiguration(StoreOptions.Section).ValidateOnStart();
+        services.AddOptions<SecretsOptions>().BindConfiguration(SecretsOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<StoreOptions>, StoreOptionsValidator>();
+        services.AddSingleton<IValidateOptions<SecretsOptions>, SecretsOptionsValidator>();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddMetrics();
+        services.TryAddSingleton<StoreMetrics>();
+        services.TryAddSingleton(CreateStore);
+        services.TryAddSingleton(provider => SecretSealer.Create(
+            provider.GetRequiredService<IOptions<SecretsOptions>>().Value,
+            provider.GetRequiredService<IOptions<StoreOptions>>().Value,
+            provider.GetRequiredService<ILogger<SecretSealer>>()));
+
+        // A test's own store may need no start.
+        services.AddHostedService(provider => provider.GetRequiredService<IResponseStore>() as IHostedService ?? new NoStart());
+        return builder;
+    }
+
+    private static IResponseStore CreateStore(IServiceProvider provider)
+    {
+        var options = provider.GetRequiredService<IOptions<StoreOptions>>().Value;
+        var metrics = provider.GetRequiredService<StoreMetrics>();
+        var time = provider.GetRequiredService<TimeProvider>();
+        return options.UsesRedis
+            ? new RedisResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<RedisResponseStore>>())
+            : new SqliteResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<SqliteResponseStore>>());
+    }
+
+    private sealed class NoStart : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,35 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Gateway.Store;
+
+/// <summary>What operators see of the store.</summary>
+internal sealed class StoreMetrics
+{
+    private readonly Histogram<double> _duration;
+    private readonly Counter<long> _incomplete;
+    private volatile bool _evicting;
+
+    public StoreMetrics(IMeterFactory meterFactory)
+    {
+        var meter = meterFactory.Create("Gateway");
+        _duration = meter.CreateHistogram<double>("gateway.store.duration", "s", "How long an operation of the store took.");
+        _incomplete = meter.CreateCounter<long>(
+            "gateway.chain.incomplete", "{chain}", "Chains that could not be continued because a turn of their history is erased or lost.");
+        meter.CreateObservableGauge(
+            "gateway.store.evicting", () => _evicting ? 1 : 0, null, "1 when Redis may evict live chains (its maxmemory_policy is not noeviction).");
+    }
+
+    public void Measured(string operation, string outcome, TimeSpan duration)
+    {
+        if (_duration.Enabled)
+        {
+            var tags = new TagList { { "operation", operation }, { "outcome", outcome } };
+            _duration.Record(duration.TotalSeconds, tags);
+        }
+    }
+
+    public void ChainIncomplete() => _incomplete.Add(1);
+
+    public void EvictionSeen(bool evicting) => _evicting = evicting;
+}

@@ -1,0 +1,39 @@
+namespace Gateway.Store;
+
+/// <summary>Where responses are kept and for how long. Section <c>Gateway:Store</c>.</summary>
+internal sealed class StoreOptions
+{
+    public const string Section = "Gateway:Store";
+
+    /// <summary>
+    /// A StackExchange.Redis connection string (hosts, TLS, Cluster, Sentinel by <c>serviceName</c>). Default none: responses are kept in an
+    /// embedded SQLite database in <see cref="Path"/>, for one gateway process on one machine.
+    /// </summary>
+    public string? Redis { get; set; }
+
+    /// <summary>A file with the Redis password; it wins over a password in <see cref="Redis"/>. Read at start. Default none.</summary>
+    public string? RedisPasswordFile { get; set; }
+
+    /// <summary>The folder of the embedded store; made when missing. Not used with Redis. Default <c>./data</c>.</summary>
+    public string Path { get; set; } = "./data";
+
+    /// <summary>
+    /// How long a response is kept after it was committed. A chain lives as long as its youngest response. Default 30 days, from 1 second
+    /// to 10 years.
+    /// </summary>
+    public TimeSpan Retention { get; set; } = TimeSpan.FromDays(30);
+
+    /// <summary>
+    /// The longest wait for the store to answer one command, and to connect. A commit is tried twice. Wins over the times in
+    /// <see cref="Redis"/>. Default 5 seconds, from 0.1 to 60 seconds.
+    /// </summary>
+    public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How often the embedded store removes what has expired, and wipes deleted text from its write-ahead log. Not used with Redis.
+    /// Default 1 minute, from 1 second to 1 day.
+    /// </summary>
+    public TimeSpan SweepInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    public bool UsesRedis => !string.IsNullOrWhiteSpace(Redis);
+}

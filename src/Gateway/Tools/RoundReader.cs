@@ -1,0 +1,181 @@
+using Gateway.Protocol.ChatCompletions;
+using Gateway.Protocol.Responses;
+using Gateway.Protocol.Translation;
+using Gateway.Telemetry;
+using Gateway.Upstream;
+
+namespace Gateway.Tools;
+
+/// <summary>Limits on what is read from upstreams, and how often a silent client is thought of.</summary>
+/// <param name="EventBytes">The longest event of a stream.</param>
+/// <param name="BodyBytes">The longest body of an answer that is not streamed.</param>
+/// <param name="Tick">How often waits are looked after.</param>
+internal sealed record RoundLimits(int EventBytes, int BodyBytes, TimeSpan Tick);
+
+/// <summary>
+/// Sends one round and reads its answer into the event stream: the upstream is read only after the client took what came before, the client is
+/// kept alive through the upstream's silence, and every wait has its end.
+/// </summary>
+internal sealed class RoundReader(TimeProvider time, RoundLimits limits, GatewayMetrics metrics)
+{
+    /// <summary>Sends the call, keeping the client's connection alive while the upstream thinks.</summary>
+    public async Task<ChatReply> SendAsync(
+        ChatClient client, ChatCall call, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        var sending = client.SendAsync(call, cancellationToken).AsTask();
+        if (!output.IsStream)
+        {
+            return await sending;
+        }
+
+        while (!sending.IsCompleted)
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            await Task.WhenAny(sending, Task.Delay(limits.Tick, time, stop.Token));
+            await stop.CancelAsync();
+            if (!sending.IsCompleted && !cancellationToken.IsCancellationRequested)
+            {
+                await output.KeepAliveAsync(cancellationToken);
+            }
+        }
+
+        return await sending;
+    }
+
+    /// <summary>Reads the reply's body to its end and closes the round.</summary>
+    public async Task<(RoundOutcome Outcome, UpstreamFailure Failure)> ReadAsync(
+        ChatReply reply, RoundAttempt attempt, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        using var translator = new ResponseTranslator(attempt.ToContext(), events);
+        var round = new Round(reply, translator, attempt.Route.Upstream, time.GetTimestamp());
+        try
+        {
+            return reply.IsEventStream
+                ? await ReadStreamAsync(round, output, cancellationToken)
+                : await ReadBodyAsync(round, cancellationToken);
+        }
+        catch (OperationCanceledException e) when (e is not ClientGoneException && !cancellationToken.IsCancellationRequested)
+        {
+            return (translator.Fail(ApiError.UpstreamTimeout()), UpstreamFailure.FirstByteTimeout);
+        }
+        catch (InvalidDataException)
+        {
+            return (translator.Fail(ApiError.UpstreamError("The model server's answer is longer than the gateway's limit.")), UpstreamFailure.Protocol);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            return (translator.Fail(ApiError.UpstreamError("The connection to the model server broke in the middle of its answer.")), UpstreamFailure.Protocol);
+        }
+    }
+
+    private async Task<(RoundOutcome, UpstreamFailure)> ReadStreamAsync(Round round, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        using var chunks = new ChunkStream(round.Reply.Body, time, limits.Tick, limits.EventBytes);
+        var lastData = time.GetTimestamp();
+        while (true)
+        {
+            if (Consume(chunks, round))
+            {
+                await output.FlushAsync(cancellationToken);
+            }
+
+            if (chunks.IsDone)
+            {
+                return (round.Translator.Finish(isWhole: true), UpstreamFailure.None);
+            }
+
+            switch (await chunks.WaitAsync(cancellationToken))
+            {
+                case ChunkWait.Data:
+                    lastData = time.GetTimestamp();
+                    break;
+                case ChunkWait.Tick:
+                    if (!round.HasBegun && time.GetElapsedTime(round.SentAt) >= round.Reply.FirstByteTimeout)
+                    {
+                        return (round.Translator.Fail(ApiError.UpstreamTimeout()), UpstreamFailure.FirstByteTimeout);
+                    }
+
+                    if (round.HasBegun && time.GetElapsedTime(lastData) >= round.Reply.IdleTimeout)
+                    {
+                        return (round.Translator.Fail(ApiError.UpstreamTimeout()), UpstreamFailure.IdleTimeout);
+                    }
+
+                    await output.KeepAliveAsync(cancellationToken);
+                    break;
+                default:
+                    Consume(chunks, round);
+                    var isWhole = chunks.IsDone || round.Translator.HasFinished;
+                    return (round.Translator.Finish(isWhole), isWhole ? UpstreamFailure.None : UpstreamFailure.Protocol);
+            }
+        }
+    }
+
+    /// <summary>Translates every whole chunk in hand. True when there was one.</summary>
+    private bool Consume(ChunkStream chunks, Round round)
+    {
+        var any = false;
+        while (chunks.TryRead(out var json))
+        {
+            any = true;
+            if (round.Chunks.TryRead(json, out var chunk))
+            {
+                if (!round.HasBegun && chunk.IsMeaningful)
+                {
+                    round.HasBegun = true;
+                    metrics.FirstChunkArrived(round.Upstream, stream: true, time.GetElapsedTime(round.SentAt));
+                }
+
+                round.Translator.Consume(chunk);
+            }
+        }
+
+        return any;
+    }
+
+    private async Task<(RoundOutcome, UpstreamFailure)> ReadBodyAsync(Round round, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(round.Reply.FirstByteTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
+        using var body = new Protocol.Json.PooledBuffer(4096);
+        int count;
+        while ((count = await round.Reply.Body.ReadAsync(body.GetMemory(4096), either.Token)) > 0)
+        {
+            body.Advance(count);
+            if (body.Length > limits.BodyBytes)
+            {
+                throw new InvalidDataException("The body is longer than the limit.");
+            }
+        }
+
+        metrics.FirstChunkArrived(round.Upstream, stream: false, time.GetElapsedTime(round.SentAt));
+        return ConsumeBody(round, body.WrittenSpan);
+    }
+
+    private static (RoundOutcome, UpstreamFailure) ConsumeBody(Round round, ReadOnlySpan<byte> json)
+    {
+        if (!round.Chunks.TryRead(json, out var chunk) || (!chunk.HasChoices && chunk.Error.IsEmpty))
+        {
+            return (round.Translator.Fail(ApiError.UpstreamError("The model server's answer is no chat completion.")), UpstreamFailure.Protocol);
+        }
+
+        round.Translator.Consume(chunk);
+        return (round.Translator.Finish(isWhole: true), UpstreamFailure.None);
+    }
+
+    /// <summary>One answer being read.</summary>
+    private sealed class Round(ChatReply reply, ResponseTranslator translator, string upstream, long sentAt)
+    {
+        public ChatReply Reply => reply;
+
+        public ResponseTranslator Translator => translator;
+
+        public string Upstream => upstream;
+
+        public long SentAt => sentAt;
+
+        public ChatChunkReader Chunks { get; } = new();
+
+        /// <summary>A meaningful chunk arrived.</summary>
+        public bool HasBegun { get; set; }
+    }
+}

@@ -1,0 +1,89 @@
+using System.Net.Http.Headers;
+using Gateway.Protocol.Translation;
+
+namespace Gateway.Upstream;
+
+/// <summary>One upstream as configured, with what was learned about it since: its models, its rotated key, its refused parameters.</summary>
+internal sealed class ConfiguredUpstream
+{
+    private string? _apiKey;
+    private AuthenticationHeaderValue? _authorization;
+    private RouteProfile _profile;
+    private IReadOnlyList<DiscoveredModel>? _discovered;
+
+    public ConfiguredUpstream(RouteProfile profile, string? apiKey)
+    {
+        _profile = profile;
+        SetApiKey(apiKey);
+    }
+
+    /// <summary>The name in the configuration, which is the YARP cluster's id.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Base URLs without a slash at the end.</summary>
+    public required IReadOnlyList<string> Addresses { get; init; }
+
+    public required IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; }
+
+    public required IReadOnlyList<ModelRule> Models { get; init; }
+
+    public string? ApiKeyFile { get; init; }
+
+    public string? CaFile { get; init; }
+
+    public required TimeSpan ConnectTimeout { get; init; }
+
+    public required TimeSpan FirstByteTimeout { get; init; }
+
+    public required TimeSpan IdleTimeout { get; init; }
+
+    /// <summary>The built-in upstream that answers inside the process.</summary>
+    public bool IsDemo { get; init; }
+
+    /// <summary>Everything configured, as text: an upstream whose text is the same after a reload keeps what was learned.</summary>
+    public required string Fingerprint { get; init; }
+
+    /// <summary>Its <c>/models</c> matters: no names are configured, or globs, which the list of models is filtered by.</summary>
+    public bool NeedsDiscovery => Models.Count == 0 || Models.Any(m => m.IsGlob);
+
+    public AuthenticationHeaderValue? Authorization => Volatile.Read(ref _authorization);
+
+    public RouteProfile Profile
+    {
+        get => Volatile.Read(ref _profile);
+        set => Volatile.Write(ref _profile, value);
+    }
+
+    /// <summary>The models it named last; null while it has not answered yet.</summary>
+    public IReadOnlyList<DiscoveredModel>? Discovered
+    {
+        get => Volatile.Read(ref _discovered);
+        set => Volatile.Write(ref _discovered, value);
+    }
+
+    public void SetApiKey(string? key)
+    {
+        if (!string.Equals(key, _apiKey, StringComparison.Ordinal))
+        {
+            _apiKey = key;
+            Volatile.Write(ref _authorization, key is null ? null : new AuthenticationHeaderValue("Bearer", key));
+        }
+    }
+
+    /// <summary>The text without any secret of this upstream: servers quote refused keys back.</summary>
+    public string HideSecrets(string text)
+    {
+        if (_apiKey is { Length: > 0 } key)
+        {
+            text = text.Replace(key, "[key]", StringComparison.Ordinal);
+        }
+
+        foreach (var (_, value) in Headers)
+        {
+            // Short values ("true", "v2") are settings, not secrets, and would tear holes into words.
+            text = value.Length >= 8 ? text.Replace(value, "[key]", StringComparison.Ordinal) : text;
+        }
+
+        return text;
+    }
+}

@@ -1,0 +1,15 @@
+namespace Gateway.Upstream;
+
+/// <summary>A failure; nothing is held any more.</summary>
+internal sealed class FailedChatReply : ChatReply
+{
+    /// <summary>Another destination may do better.</summary>
+    public bool ElsewhereMayWork { get; init; }
+
+    public override void ReportFailure(UpstreamFailure failure)
+    {
+        // Was reported when it happened.
+    }
+
+    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

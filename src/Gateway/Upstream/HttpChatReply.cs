@@ -1,0 +1,44 @@
+using Yarp.ReverseProxy.Model;
+
+namespace Gateway.Upstream;
+
+/// <summary>An answer with a body to read. Disposing it gives the connection back, or closes it when the body was not read to its end.</summary>
+internal sealed class HttpChatReply(
+    HttpResponseMessage response, ChatCall call, ConfiguredUpstream upstream, ClusterState cluster, DestinationState destination,
+    DestinationPicker picker, UpstreamMetrics metrics) : ChatReply
+{
+    private bool _failed;
+    private bool _disposed;
+
+    public override void ReportFailure(UpstreamFailure failure)
+    {
+        _failed = true;
+        call.Tried.Add(destination.DestinationId);
+        metrics.Attempted(upstream.Name, Outcome.Of(failure));
+        // An error object inside a 200 is the server's considered answer, mostly to a bad request: no sign of sickness.
+        if (failure != UpstreamFailure.Refused)
+        {
+            picker.ReportFailure(cluster, destination, failure);
+        }
+    }
+
+    public override ValueTask DisposeAsync()
+    {
+        if (_disposed)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        _disposed = true;
+        if (!_failed)
+        {
+            metrics.Attempted(upstream.Name, Outcome.Ok);
+            picker.ReportSuccess(destination);
+        }
+
+        response.Dispose();
+        picker.Stats(destination).Leave();
+        metrics.Ended(upstream.Name);
+        return ValueTask.CompletedTask;
+    }
+}

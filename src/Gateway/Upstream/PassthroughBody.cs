@@ -1,0 +1,239 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Gateway.Protocol.Responses;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Net.Http.Headers;
+
+namespace Gateway.Upstream;
+
+/// <summary>
+/// The body of a passed-through request, kept whole: the model may be its last member, and an attempt that failed is repeated with it. At most
+/// as large as the server's limit for bodies.
+/// </summary>
+internal sealed class PassthroughBody : IDisposable
+{
+    private const long DefaultMaxBytes = 32 * 1024 * 1024;
+    private const int MaxModelLength = 512;
+    private const int FirstBuffer = 16 * 1024;
+    private const int MaxNesting = 512;
+
+    private byte[] _buffer = [];
+
+    /// <summary>Where the model's name stands in the body, with its quotes if it is JSON.</summary>
+    private Range _modelPlace;
+    private bool _isJson;
+
+    private PassthroughBody()
+    {
+    }
+
+    public int Length { get; private set; }
+
+    public string Model { get; private set; } = "";
+
+    /// <summary>The body from its beginning. Not to be used after <see cref="Dispose"/>.</summary>
+    public Stream OpenRead() => new MemoryStream(_buffer, 0, Length, writable: false);
+
+    /// <summary>Reads the body and finds the model in it. With an error the body is gone.</summary>
+    public static async ValueTask<(PassthroughBody? Body, ApiError? Error)> ReadAsync(HttpContext context)
+    {
+        var body = new PassthroughBody();
+        ApiError? error = null;
+        try
+        {
+            error = await body.FillAsync(context) ?? await body.FindModelAsync(context.Request.ContentType);
+            return error is null ? (body, null) : (null, error);
+        }
+        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
+        {
+            error = TooLarge(context);
+            return (null, error);
+        }
+        finally
+        {
+            if (error is not null)
+            {
+                body.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Writes the upstream's name of the model over the client's.</summary>
+    public void ReplaceModel(string model)
+    {
+        var name = Encoding.UTF8.GetBytes(_isJson ? $"\"{JavaScriptEncoder.Default.Encode(model)}\"" : model);
+        var (start, length) = _modelPlace.GetOffsetAndLength(Length);
+        var replaced = ArrayPool<byte>.Shared.Rent(Length - length + name.Length);
+        _buffer.AsSpan(0, start).CopyTo(replaced);
+        name.CopyTo(replaced.AsSpan(start));
+        _buffer.AsSpan(start + length, Length - start - length).CopyTo(replaced.AsSpan(start + name.Length));
+        Length += name.Length - length;
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = replaced;
+        _modelPlace = start..(start + name.Length);
+    }
+
+    public void Dispose()
+    {
+        if (_buffer.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = [];
+            Length = 0;
+        }
+    }
+
+    private static ApiError TooLarge(HttpContext context) => ApiError.TooLarge("request body", MaxBytes(context));
+
+    private static long MaxBytes(HttpContext context) =>
+        context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? DefaultMaxBytes;
+
+    private async ValueTask<ApiError?> FillAsync(HttpContext context)
+    {
+        var max = Math.Min(MaxBytes(context), Array.MaxLength);
+        if (context.Request.ContentLength > max)
+        {
+            return TooLarge(context);
+        }
+
+        // Not the whole declared length at once: a client may declare much and send little.
+        Grow((int)Math.Min(context.Request.ContentLength + 1 ?? FirstBuffer, 16 * FirstBuffer));
+        while (true)
+        {
+            var read = await context.Request.Body.ReadAsync(_buffer.AsMemory(Length), context.RequestAborted);
+            if (read == 0)
+            {
+                return null;
+            }
+
+            Length += read;
+            if (Length > max)
+            {
+                return TooLarge(context);
+            }
+
+            if (Length == _buffer.Length)
+            {
+                Grow((int)Math.Min(2L * _buffer.Length, Array.MaxLength));
+            }
+        }
+    }
+
+    private void Grow(int size)
+    {
+        var larger = ArrayPool<byte>.Shared.Rent(size);
+        _buffer.AsSpan(0, Length).CopyTo(larger);
+        if (_buffer.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_buffer);
+        }
+
+        _buffer = larger;
+    }
+
+    private async ValueTask<ApiError?> FindModelAsync(string? contentType)
+    {
+        if (MediaTypeHeaderValue.TryParse(contentType, out var type) && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase))
+        {
+            return await FindModelInFormAsync(HeaderUtilities.RemoveQuotes(type.Boundary).Value);
+        }
+
+        _isJson = true;
+        return FindModelInJson();
+    }
+
+    private ApiError? FindModelInJson()
+    {
+        var body = _buffer.AsSpan(0, Length);
+        try
+        {
+            var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = MaxNesting });
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            {
+                return ApiError.NotJson("Expected an object.");
+            }
+
+            var found = false;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                var isModel = reader.ValueTextEquals("model"u8);
+                reader.Read();
+                if (!isModel)
+                {
+                    reader.Skip();
+                    continue;
+                }
+
+                if (found)
+                {
+                    // The upstream would perhaps take the other one than was checked here.
+                    return ApiError.InvalidValue("model", "Invalid 'model': it is given twice.");
+                }
+
+                if (reader.TokenType != JsonTokenType.String)
+                {
+                    return ApiError.InvalidType("model", "a string", "something else");
+                }
+
+                found = true;
+                Model = reader.GetString()!;
+                _modelPlace = (int)reader.TokenStartIndex..(int)reader.BytesConsumed;
+            }
+
+            return CheckModel(found);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // InvalidOperationException: the name is no valid UTF-8.
+            return ApiError.NotJson("It is not valid JSON.");
+        }
+    }
+
+    private async ValueTask<ApiError?> FindModelInFormAsync(string? boundary)
+    {
+        if (string.IsNullOrEmpty(boundary))
+        {
+            return ApiError.Invalid("invalid_value", null, "The multipart body has no boundary.");
+        }
+
+        try
+        {
+            var found = false;
+            var reader = new MultipartReader(boundary, new MemoryStream(_buffer, 0, Length, writable: false));
+            while (await reader.ReadNextSectionAsync() is { } section)
+            {
+                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition)
+                    || !HeaderUtilities.RemoveQuotes(disposition.Name).Equals("model", StringComparison.Ordinal))
+                {
+                    continue;
+                }
+
+                if (found)
+                {
+                    return ApiError.InvalidValue("model", "Invalid 'model': it is given twice.");
+                }
+
+                found = true;
+                var value = new byte[MaxModelLength * 4];
+                var length = await section.Body.ReadAtLeastAsync(value, value.Length, throwOnEndOfStream: false);
+                Model = Encoding.UTF8.GetString(value, 0, length);
+                var start = (int)section.BaseStreamOffset!.Value;
+                _modelPlace = start..(start + length);
+            }
+
+            return CheckModel(found);
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException)
+        {
+            return ApiError.Invalid("invalid_value", null, "The multipart body can not be read.");
+        }
+    }
+
+    private ApiError? CheckModel(bool found) =>
+        !found || Model.Length == 0 ? ApiError.MissingParameter("model")
+        : Model.Length > MaxModelLength ? ApiError.StringTooLong("model", MaxModelLength, Model.Length)
+        : null;
+}

@@ -1,0 +1,51 @@
+using System.Net;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.ServiceDiscovery;
+
+namespace Gateway.Upstream;
+
+/// <summary>Puts the upstream side together.</summary>
+internal static class UpstreamEndpoints
+{
+    /// <summary>Where the stateless routes and the models are, in both dialects.</summary>
+    public static readonly string[] Prefixes = ["/v1", "/inference/v1"];
+
+    public static IHostApplicationBuilder AddGatewayUpstreams(this IHostApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddOptions<DiscoveryOptions>().BindConfiguration(DiscoveryOptions.Section).ValidateOnStart();
+        services.AddOptions<PassthroughOptions>().BindConfiguration(PassthroughOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<DiscoveryOptions>, DiscoveryOptionsValidator>();
+        services.AddSingleton<IValidateOptions<PassthroughOptions>, PassthroughOptionsValidator>();
+
+        services.AddSingleton<UpstreamRegistry>();
+        services.AddSingleton<RouteTable>();
+        services.AddSingleton<DestinationPicker>();
+        services.AddSingleton<UpstreamMetrics>();
+        services.AddSingleton<ChatClient>();
+        services.AddSingleton<Passthrough>();
+        services.AddHostedService<ModelDiscovery>();
+
+        services.TryAddSingleton<UpstreamDestinationResolver.Lookup>((host, token) => Dns.GetHostAddressesAsync(host, token));
+        services.AddSingleton<IDestinationResolver, UpstreamDestinationResolver>();
+        services.AddSingleton<IForwarderHttpClientFactory, UpstreamHttpClientFactory>();
+        services.AddSingleton<IProxyConfigProvider, UpstreamProxyConfigProvider>();
+        services.AddReverseProxy().LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"));
+        return builder;
+    }
+
+    /// <summary>The stateless routes, the models, and the operator's own YARP routes.</summary>
+    /// <exception cref="OptionsValidationException">The configuration of the upstreams is wrong.</exception>
+    public static WebApplication MapGatewayUpstreams(this WebApplication app)
+    {
+        app.MapGatewayPassthrough();
+        app.MapGatewayModels();
+        // Always, even without routes of its own: it is what loads the clusters.
+        app.MapReverseProxy();
+        return app;
+    }
+}

@@ -1,0 +1,41 @@
+namespace Gateway.Upstream;
+
+/// <summary>One model server, or several equal ones, under <c>Gateway:Upstreams:&lt;name&gt;</c>.</summary>
+internal sealed class UpstreamOptions
+{
+    /// <summary>The base URL of an OpenAI-compatible server, usually ending in <c>/v1</c>. Default: none.</summary>
+    public string? Address { get; set; }
+
+    /// <summary>Base URLs of equal servers that share the load, beside or instead of <see cref="Address"/>. Default: none.</summary>
+    public IList<string> Addresses { get; } = [];
+
+    /// <summary>The key sent as <c>Authorization: Bearer</c>. Default: none.</summary>
+    public string? ApiKey { get; set; }
+
+    /// <summary>A file with that key, read again every discovery round so that it may be rotated. Default: none.</summary>
+    public string? ApiKeyFile { get; set; }
+
+    /// <summary>Further headers sent with every request. Default: none.</summary>
+    public IDictionary<string, string> Headers { get; } = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>A PEM file of the only authorities that may have signed the server's certificate. Default: the system's.</summary>
+    public string? CaFile { get; set; }
+
+    /// <summary>Names, globs (<c>*</c>, <c>?</c>) or <c>alias=upstream-name</c>. Default: discovered from the server's <c>/models</c>.</summary>
+    public IList<string> Models { get; } = [];
+
+    /// <summary>What kind of server it is: a profile's name, or <c>auto</c>. Default: <c>auto</c>.</summary>
+    public string Profile { get; set; } = ProfileTable.Auto;
+
+    /// <summary>Single profile keys that differ from the profile's. Default: none.</summary>
+    public IConfigurationSection? ProfileOptions { get; set; }
+
+    /// <summary>The longest wait for a connection. Default: 5 seconds.</summary>
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The longest wait for the first meaningful chunk, or for the whole answer when it is not streamed. Default: 10 minutes.</summary>
+    public TimeSpan FirstByteTimeout { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>The longest silence between chunks. Default: 2 minutes.</summary>
+    public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromMinutes(2);
+}

@@ -1,0 +1,83 @@
+using Microsoft.Extensions.Primitives;
+using Yarp.ReverseProxy.Configuration;
+
+namespace Gateway.Upstream;
+
+/// <summary>Gives YARP one cluster per upstream, and no routes: our endpoints pick the cluster themselves.</summary>
+internal sealed class UpstreamProxyConfigProvider : IProxyConfigProvider, IDisposable
+{
+    /// <summary>Keys of a cluster's metadata, which is how the client factory learns what YARP's own configuration has no word for.</summary>
+    public const string ConnectTimeoutKey = "Gateway.ConnectTimeout";
+    public const string CaFileKey = "Gateway.CaFile";
+    public const string DemoKey = "Gateway.Demo";
+
+    private readonly UpstreamRegistry _registry;
+    private ProxyConfig _config;
+
+    public UpstreamProxyConfigProvider(UpstreamRegistry registry)
+    {
+        _registry = registry;
+        _config = new ProxyConfig(registry.All);
+        registry.Changed += OnChanged;
+    }
+
+    public IProxyConfig GetConfig() => Volatile.Read(ref _config);
+
+    public void Dispose() => _registry.Changed -= OnChanged;
+
+    private void OnChanged()
+    {
+        var old = Interlocked.Exchange(ref _config, new ProxyConfig(_registry.All));
+        old.SignalChange();
+    }
+
+    private static ClusterConfig ToCluster(ConfiguredUpstream upstream)
+    {
+        var metadata = new Dictionary<string, string> { [ConnectTimeoutKey] = upstream.ConnectTimeout.ToString("c") };
+        if (upstream.CaFile is not null)
+        {
+            metadata[CaFileKey] = upstream.CaFile;
+        }
+
+        if (upstream.IsDemo)
+        {
+            metadata[DemoKey] = bool.TrueString;
+        }
+
+        return new ClusterConfig
+        {
+            ClusterId = upstream.Name,
+            // The address is the id, so that every replica hashes a key to the same destination, whatever the order of the list.
+            Destinations = upstream.Addresses.ToDictionary(a => a, a => new DestinationConfig { Address = a }, StringComparer.OrdinalIgnoreCase),
+            HealthCheck = new HealthCheckConfig
+            {
+                Passive = new PassiveHealthCheckConfig { Enabled = true, ReactivationPeriod = DestinationPicker.ReactivationPeriod },
+                // All are better than none: the last destination is never taken out.
+                AvailableDestinationsPolicy = "HealthyOrPanic",
+            },
+            Metadata = metadata,
+        };
+    }
+
+    // The source has no timer and no links, so there is nothing to dispose; YARP may look at the token after a newer one came.
+#pragma warning disable CA1001
+    private sealed class ProxyConfig : IProxyConfig
+#pragma warning restore CA1001
+    {
+        private readonly CancellationTokenSource _changed = new();
+
+        public ProxyConfig(IReadOnlyList<ConfiguredUpstream> upstreams)
+        {
+            Clusters = [.. upstreams.Select(ToCluster)];
+            ChangeToken = new CancellationChangeToken(_changed.Token);
+        }
+
+        public IReadOnlyList<RouteConfig> Routes => [];
+
+        public IReadOnlyList<ClusterConfig> Clusters { get; }
+
+        public IChangeToken ChangeToken { get; }
+
+        public void SignalChange() => _changed.Cancel();
+    }
+}

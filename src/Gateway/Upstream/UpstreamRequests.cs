@@ -1,0 +1,65 @@
+using System.Net;
+
+namespace Gateway.Upstream;
+
+/// <summary>What every request to an upstream has in common, and how its failures are told apart.</summary>
+internal static class UpstreamRequests
+{
+    /// <summary>Destinations asked for one call at most.</summary>
+    public const int MaxAttempts = 3;
+
+    private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromHours(1);
+
+    /// <summary>Statuses that another destination may not have.</summary>
+    public static bool IsServerFailure(int status) => status is 500 or 502 or 503 or 504 or 529;
+
+    public static void AddCredentials(HttpRequestMessage request, ConfiguredUpstream upstream)
+    {
+        if (upstream.Authorization is { } authorization)
+        {
+            request.Headers.Authorization = authorization;
+        }
+
+        foreach (var (name, value) in upstream.Headers)
+        {
+            request.Headers.Remove(name);
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+    }
+
+    /// <summary>As YARP's forwarder asks: HTTP/2 where TLS offers it, else HTTP/1.1.</summary>
+    public static void SetVersion(HttpRequestMessage request)
+    {
+        request.Version = HttpVersion.Version20;
+        request.VersionPolicy = HttpVersionPolicy.RequestVersionOrLower;
+    }
+
+    /// <summary>
+    /// The connection ended before any answer. A kept-alive one may have been closed by the server a moment before; the handler itself repeats
+    /// only requests without a body.
+    /// </summary>
+    public static bool IsLostConnection(Exception? error) => error is HttpRequestException
+    {
+        HttpRequestError: HttpRequestError.ResponseEnded,
+    } or HttpRequestException
+    {
+        HttpRequestError: HttpRequestError.Unknown,
+        InnerException: IOException,
+    };
+
+    /// <summary>How long the upstream asks to wait; null when it does not say.</summary>
+    public static TimeSpan? RetryAfter(HttpResponseMessage response, TimeProvider time)
+    {
+        TimeSpan? wait = null;
+        if (response.Headers.TryGetValues("retry-after-ms", out var values) && int.TryParse(values.FirstOrDefault(), out var milliseconds))
+        {
+            wait = TimeSpan.FromMilliseconds(milliseconds);
+        }
+        else if (response.Headers.RetryAfter is { } header)
+        {
+            wait = header.Delta ?? header.Date - time.GetUtcNow();
+        }
+
+        return wait is { } value ? TimeSpan.FromTicks(Math.Clamp(value.Ticks, 0, LongestRetryAfter.Ticks)) : null;
+    }
+}
