@@ -36,7 +36,7 @@ public sealed class DotNetSdkTests(GatewayFixture fixture) : FunctionalTest(fixt
         var reasoning = new StringBuilder();
         ResponseResult? final = null;
 
-        await foreach (var update in await Client().CreateResponseStreamingAsync(Options("Hi")))
+        await foreach (var update in await Client().CreateResponseStreamingAsync(Options("Hi", stream: true)))
         {
             switch (update)
             {
@@ -178,7 +178,7 @@ public sealed class DotNetSdkTests(GatewayFixture fixture) : FunctionalTest(fixt
         Upstream.Enqueue(Misbehaviours.Of(Misbehaviour.EndsWithoutFinish).Single().CreateReaction());
         StreamingResponseUpdate? last = null;
 
-        await foreach (var update in await Client().CreateResponseStreamingAsync(Options("Hi")))
+        await foreach (var update in await Client().CreateResponseStreamingAsync(Options("Hi", stream: true)))
         {
             last = update;
         }
@@ -218,5 +218,6 @@ public sealed class DotNetSdkTests(GatewayFixture fixture) : FunctionalTest(fixt
         return final!;
     }
 
-    private static CreateResponseOptions Options(string text) => new(GatewayFixture.Model, [ResponseItem.CreateUserMessageItem(text)]) { StreamingEnabled = null };
+    private static CreateResponseOptions Options(string text, bool? stream = null) =>
+        new(GatewayFixture.Model, [ResponseItem.CreateUserMessageItem(text)]) { StreamingEnabled = stream };
 }

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using Gateway.FunctionalTests.Responses;
 using Gateway.Testing.Scripting;
 
 namespace Gateway.FunctionalTests.Upstream;
@@ -138,7 +140,9 @@ public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(f
     [Fact]
     public async Task ToolCall_WithoutAnyName_IsFailed()
     {
-        var response = await AnswerAsync("22 NameAfterArguments (name never)", true);
+        Upstream.Default = Misbehaviours.Named("22 NameAfterArguments (name never)").CreateReaction();
+
+        var response = (await StreamAsync(Request)).Final;
 
         Assert.Equal(("failed", "upstream_error"), (response.Text("status"), response.Text("error.code")));
     }
@@ -161,10 +165,7 @@ public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(f
     [MemberData(nameof(ErrorFirstCases))]
     public async Task ErrorChunkFirst_IsAnHttpStatus(string name)
     {
-        Upstream.Enqueue(Misbehaviours.Named(name).CreateReaction());
-
-        using var response = await OpenStreamAsync(Request);
-        var reply = await Reply.ReadAsync(response);
+        var reply = await RefusalAsync(name, true);
 
         Assert.True((int)reply.Status is >= 500 and <= 504, $"{(int)reply.Status}: {reply.Body}");
         Assert.Equal("server_error", reply.Json.Text("error.type"));
@@ -181,15 +182,34 @@ public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(f
         Assert.Equal("server_error", response.Text("error.type"));
     }
 
-    [Theory]
-    [InlineData(Misbehaviour.EndsWithoutFinish)]
-    [InlineData(Misbehaviour.ResetMidStream)]
-    public async Task BrokenStream_IsFailedAndKeepsTheText(Misbehaviour kind)
+    [Fact]
+    public async Task EndWithoutFinish_IsFailedAndKeepsTheText()
     {
-        var response = await AnswerAsync(Misbehaviours.Of(kind).Single().ToString(), true);
+        var response = await AnswerAsync(Misbehaviours.Of(Misbehaviour.EndsWithoutFinish).Single().ToString(), true);
 
         Assert.Equal(("failed", "upstream_error"), (response.Text("status"), response.Text("error.code")));
         Assert.Equal("Hello, wörld", response.OutputText());
+    }
+
+    [Fact]
+    public async Task ResetMidStream_IsFailedAndKeepsTheText()
+    {
+        var script = Misbehaviours.Of(Misbehaviour.ResetMidStream).Single().Script;
+        Upstream.Enqueue(script);
+        using var response = await OpenStreamAsync(Request);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
+        var body = new StringBuilder();
+        while (!body.ToString().Contains("\"delta\":\", wörld\"", StringComparison.Ordinal))
+        {
+            body.Append(await reader.ReadLineAsync(Cancellation)).Append('\n');
+        }
+
+        script.Hold.Release();
+        body.Append(await reader.ReadToEndAsync(Cancellation));
+
+        var final = ResponseStream.Parse(body.ToString()).Final;
+        Assert.Equal(("failed", "upstream_error"), (final.Text("status"), final.Text("error.code")));
+        Assert.Equal("Hello, wörld", final.OutputText());
     }
 
     [Theory]
@@ -366,6 +386,8 @@ public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(f
     [InlineData(false)]
     public async Task WrongUpstreamKey_IsNeverTheClients401(bool streamed)
     {
+        var gateway = await UseOwnGatewayAsync();
+        gateway.AllowedErrors = log => log.Category == "Gateway.Upstream.ChatClient";
         Upstream.Enqueue(ChatScript.Of(401, """{"error":{"message":"Incorrect API key provided: sk-live","type":"invalid_request_error","code":"invalid_api_key"}}"""));
 
         var reply = streamed ? await OpenAndReadAsync() : await PostAsync(WithModel(Request));
@@ -400,7 +422,7 @@ public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(f
 
     private async Task<Reply> RefusalAsync(string name, bool streamed)
     {
-        Upstream.Enqueue(Misbehaviours.Named(name).CreateReaction());
+        Upstream.Default = Misbehaviours.Named(name).CreateReaction();
         return streamed ? await OpenAndReadAsync() : await PostAsync(WithModel(Request));
     }
 
