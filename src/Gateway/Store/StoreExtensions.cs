@@ -1,6 +1,7 @@
 using Gateway.Store.Redis;
 using Gateway.Store.Sealing;
 using Gateway.Store.Sqlite;
+using Gateway.Telemetry;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -28,8 +29,12 @@ internal static class StoreExtensions
             provider.GetRequiredService<IOptions<StoreOptions>>().Value,
             provider.GetRequiredService<ILogger<SecretSealer>>()));
 
+        services.AddSingleton<StoreStatus>();
+        services.AddSingleton<IStartupLine>(provider => provider.GetRequiredService<StoreStatus>());
+        services.AddSingleton<IReadinessPart>(provider => provider.GetRequiredService<StoreStatus>());
+
         // A test's own store may need no start.
-        services.AddHostedService(provider => provider.GetRequiredService<IResponseStore>() as IHostedService ?? new NoStart());
+        services.AddSingleton(provider => provider.GetRequiredService<IResponseStore>() as IHostedService ?? new NoStart());
         return builder;
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Gateway.Telemetry;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Configuration;
@@ -29,6 +30,7 @@ internal static class UpstreamEndpoints
         services.AddSingleton<ChatClient>();
         services.AddSingleton<Passthrough>();
         services.AddHostedService<ModelDiscovery>();
+        services.AddSingleton<IStartupLine, UpstreamLine>();
 
         services.TryAddSingleton<UpstreamDestinationResolver.Lookup>((host, token) => Dns.GetHostAddressesAsync(host, token));
         services.AddSingleton<IDestinationResolver, UpstreamDestinationResolver>();
