@@ -137,15 +137,11 @@ public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(f
             Calls(response));
     }
 
-    [Fact]
-    public async Task ToolCall_WithoutAnyName_IsFailed()
-    {
-        Upstream.Default = Misbehaviours.Named("22 NameAfterArguments (name never)").CreateReaction();
-
-        var response = (await StreamAsync(Request)).Final;
-
-        Assert.Equal(("failed", "upstream_error"), (response.Text("status"), response.Text("error.code")));
-    }
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ToolCall_WithoutAnyName_IsAnUpstreamError(bool streamed) =>
+        (await RefusalAsync("22 NameAfterArguments (name never)", streamed)).AssertError(502, "upstream_error", null, "server_error");
 
     [Theory]
     [InlineData(true)]
