@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Gateway.Testing;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.Time.Testing;
 
@@ -293,15 +292,14 @@ public sealed class StateFacts(GatewayFixture fixture) : FunctionalTest(fixture)
     [Fact]
     public async Task Logs_NeverHoldContentOrSecrets()
     {
-        var gateway = await UseOwnGatewayAsync(("Gateway:Tenants:one:Keys:0", "key-one-secret"), ("Gateway:Upstreams:main:ApiKey", "upstream-secret"), ("Logging:LogLevel:Default", "Trace"));
-        Upstream.RequiredKey = "upstream-secret";
+        var gateway = await UseOwnGatewayAsync(("Gateway:Tenants:one:Keys:0", "key-Confidential"), ("Gateway:Upstreams:main:ApiKey", "upstream-Confidential"), ("Logging:LogLevel:Default", "Trace"));
+        Upstream.RequiredKey = "upstream-Confidential";
         Upstream.Enqueue(ChatAnswer.Say("Confidential answer"));
 
-        await CreateAsync("""{"input":"Confidential question","instructions":"Confidential rule"}""", "key-one-secret");
-        await PostAsync(WithModel("""{"input":[{"type":"Confidential type"}]}"""), "wrong-secret-key");
+        await CreateAsync("""{"input":"Confidential question","instructions":"Confidential rule"}""", "key-Confidential");
+        await PostAsync(WithModel("""{"input":[{"type":"Confidential type"}]}"""), "wrong-Confidential");
 
         Assert.DoesNotContain("Confidential", gateway.Logs.Text, StringComparison.Ordinal);
-        Assert.DoesNotContain("secret", gateway.Logs.Text, StringComparison.Ordinal);
     }
 
     private static IEnumerable<string> Contents(RecordedCall call) => call.Messages.Select(m => m!["content"]!.GetValue<string>());

@@ -59,7 +59,7 @@ public sealed class ScriptedUpstreamTests
     public async Task Post_Reset_BreaksTheConnection()
     {
         await using var upstream = await ScriptedUpstream.StartAsync();
-        upstream.Enqueue(Misbehaviours.Of(Misbehaviour.ResetMidStream).Single().CreateReaction());
+        upstream.Enqueue(ChatScript.ResetBeforeAnswer());
         using var client = new HttpClient();
         using var content = new StringContent("{}", Encoding.UTF8, "application/json");
 

@@ -27,7 +27,7 @@ public static partial class Misbehaviours
             CallIds(request).FirstOrDefault(id => !NineCharacters().IsMatch(id)) is { } id
                 ? $"Tool call id was {id} but must be a-z, A-Z, 0-9, with a length of 9." : null);
         yield return Rule(Misbehaviour.RequiresReasoningBack, request =>
-            Messages(request).Any(m => m["tool_calls"] is not null && m["reasoning_content"] is null)
+            Messages(request).Reverse().TakeWhile(m => Role(m) != "user").Any(m => m["tool_calls"] is not null && m["reasoning_content"] is null)
                 ? "The `reasoning_content` in the thinking mode must be passed back to the API." : null);
         yield return new MisbehaviourCase(Misbehaviour.IgnoresNamedChoice, "", () => request =>
             request["tool_choice"] is JsonObject || request["tools"] is not JsonArray { Count: 1 }

@@ -76,7 +76,8 @@ public static partial class Misbehaviours
         });
         yield return Case(Misbehaviour.HangBeforeFirstByte, () => new ChatStream().Hold().Role().Text(Pieces).End());
         yield return Case(Misbehaviour.HangMidStream, () => Start().Text(Pieces[..2]).Hold().Text(Pieces[2..]).End());
-        yield return Case(Misbehaviour.ResetMidStream, () => Start().Text(Pieces[..2]).Reset().ToScript());
+        // A reset throws away what the client has not read yet: the hold lets a test see the text arrive first.
+        yield return Case(Misbehaviour.ResetMidStream, () => Start().Text(Pieces[..2]).Hold().Reset().ToScript());
     }
 
     private static IEnumerable<MisbehaviourCase> ReasoningCases()
@@ -90,7 +91,7 @@ public static partial class Misbehaviours
             .Delta("""{"reasoning":"First ","reasoning_content":"First "}""").Delta("""{"reasoning":"I think.","reasoning_content":"I think."}""").Text(Pieces).End());
         yield return Case(Misbehaviour.ReasoningField, "reasoning_details", () => Start()
             .Delta("""{"reasoning_details":[{"type":"reasoning.text","text":"First I think."}]}""").Text(Pieces).End());
-        yield return Case(Misbehaviour.ThinkTags, "split", () => Start().Text("<th", "ink>\nFirst ", "I think.</", "thi", "nk>\n").Text(Pieces).End());
+        yield return Case(Misbehaviour.ThinkTags, "split", () => Start().Text("<th", "ink>First ", "I think.</", "thi", "nk>\n").Text(Pieces).End());
         yield return Case(Misbehaviour.ThinkTags, "no open tag", () => Start().Text("First ", "I think.</thi", "nk>\n").Text(Pieces).End());
         yield return Case(Misbehaviour.ThinkTags, "no close tag", () => Start().Text("<think>First ", "I think.").End("length"));
         yield return Case(Misbehaviour.ReasoningAfterText, () => Start()

@@ -114,9 +114,12 @@ public sealed class ScriptedUpstream : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
-        await _app.DisposeAsync();
-        _stopping.Dispose();
+        if (!_stopping.IsCancellationRequested)
+        {
+            await _stopping.CancelAsync();
+            await _app.DisposeAsync();
+            _stopping.Dispose();
+        }
     }
 
     private async Task HandleAsync(HttpContext context)
