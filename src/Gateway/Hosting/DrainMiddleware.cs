@@ -27,10 +27,7 @@ internal sealed class DrainMiddleware(RequestDelegate next, Drain drain)
 
             if (HttpMethods.IsPost(context.Request.Method))
             {
-                var error = new ApiError(503, ApiError.ServerErrorType, "gateway_stopping", null, "This replica of the gateway is stopping. Please try again.")
-                {
-                    RetryAfter = TimeSpan.FromSeconds(1),
-                };
+                var error = ApiError.Stopping();
                 context.Response.StatusCode = error.Status;
                 context.Response.Headers.RetryAfter = "1";
                 context.Features.Set(error);

@@ -24,10 +24,19 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
     /// <summary>Bytes of text in a token, for servers that report no usage.</summary>
     private const int BytesPerToken = 4;
 
+    /// <summary>Some upstream serves the model. Just after the start it waits a little for the first lists of models.</summary>
+    public async ValueTask<bool> ServesAsync(string model, CancellationToken cancellationToken) =>
+        await routes.FindAsync(model, cancellationToken) is not null;
+
     /// <summary>Runs the loop. Only cancellation is thrown.</summary>
     public async Task<LoopOutcome> RunAsync(LoopRequest loop, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
-        var attempt = new RoundAttempt(loop);
+        if (routes.Find(loop.Model) is not { } route)
+        {
+            return new LoopOutcome(RoundEnd.Failed, ApiError.ModelNotFound(loop.Model), null, []);
+        }
+
+        var attempt = new RoundAttempt(loop, route);
         var spent = default(Usage);
         for (var mends = 0; ; mends++)
         {
