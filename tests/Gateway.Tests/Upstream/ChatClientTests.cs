@@ -54,8 +54,10 @@ public sealed class ChatClientTests
         Assert.Equal("text/event-stream", Assert.Single(server.Requests).Headers["Accept"]);
     }
 
-    [Fact]
-    public async Task Send_KeptAliveConnectionsClosedByTheServer_AreReplacedByAFreshOne()
+    [Theory]
+    [InlineData(null)]
+    [InlineData(RawServer.Reset)]
+    public async Task Send_KeptAliveConnectionsClosedByTheServer_AreReplacedByAFreshOne(string? end)
     {
         // Three connections are kept alive, and the server closes each at its second request without a byte.
         var all = new TaskCompletionSource();
@@ -64,7 +66,7 @@ public sealed class ChatClientTests
         {
             if (request > 0)
             {
-                return null;
+                return end;
             }
 
             if (Interlocked.Increment(ref waiting) == 3)

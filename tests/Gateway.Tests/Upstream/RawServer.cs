@@ -26,6 +26,9 @@ internal sealed class RawServer : IAsyncDisposable
 
     public int Requests => Volatile.Read(ref _requests);
 
+    /// <summary>An answer that resets the connection instead of closing it.</summary>
+    public const string Reset = "";
+
     public static string Json(string body) =>
         $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}";
 
@@ -66,6 +69,12 @@ internal sealed class RawServer : IAsyncDisposable
                     Interlocked.Increment(ref _requests);
                     if (answer(connection, request) is not { } response)
                     {
+                        return;
+                    }
+
+                    if (response == Reset)
+                    {
+                        client.LingerState = new LingerOption(true, 0);
                         return;
                     }
 

@@ -129,7 +129,7 @@ public sealed class UpstreamReaderTests
         Assert.Equal(NamedToolChoice.Filter, profiles["llamacpp"].NamedToolChoice);
         Assert.False(profiles["ollama"].StreamWithTools);
         Assert.Equal(JsonSchemaMode.JsonObjectPlusPrompt, profiles["deepseek"].JsonSchema);
-        Assert.Equal(ReasoningIn.ReasoningContent, profiles["fireworks"].ReasoningIn);
+        Assert.Equal(ReasoningIn.Reasoning, profiles["vllm"].ReasoningIn);
     }
 
     private static (IReadOnlyList<ConfiguredUpstream> Upstreams, List<string> Errors) Read(Dictionary<string, string?> settings)
