@@ -4,6 +4,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using FsCheck.Xunit;
 using Gateway.Protocol.Responses;
+using Gateway.Protocol.Tests.Translation;
 using Gateway.Protocol.Translation;
 
 namespace Gateway.Protocol.Tests.Responses;
@@ -23,6 +24,37 @@ public sealed class RequestRobustnessTests
         {"type":"function_call","call_id":"c1","name":"f","arguments":"{\"a\":1}"},{"type":"custom_tool_call","call_id":"c2","name":"c","input":"x\ny"},
         {"type":"function_call_output","call_id":"c1","output":[{"type":"input_text","text":"o"}]},{"type":"custom_tool_call_output","call_id":"c2","output":"p"}]}
         """;
+
+    private static readonly RouteProfile[] Profiles =
+    [
+        RouteProfile.Generic,
+        new()
+        {
+            AlternateRoles = true,
+            NoSystemRole = true,
+            SystemMerge = SystemMerge.Leading,
+            EmptyAssistantContent = EmptyAssistantContent.Omit,
+            ReasoningIn = ReasoningIn.ThinkTags,
+            ReasoningReplay = ReasoningReplay.All,
+            ToolCallId = ToolCallIds.Short9,
+            NamedToolChoice = NamedToolChoice.Filter,
+            RequiredToolChoice = RequiredToolChoice.Unsupported,
+            JsonSchema = JsonSchemaMode.JsonObjectPlusPrompt,
+            ReasoningEffort = ReasoningEffort.EnableThinking,
+        },
+        new()
+        {
+            DeveloperRole = DeveloperRole.Keep,
+            ToolContent = ToolContent.Parts,
+            ReasoningIn = ReasoningIn.ReasoningContent,
+            FileParts = true,
+            ImageDetail = true,
+            Identity = Forwarding.Forward,
+            StrictFunctions = Forwarding.Forward,
+            ReasoningEffort = ReasoningEffort.ReasoningEffort,
+            ReasoningEfforts = ["low", "high"],
+        },
+    ];
 
     [Property(MaxTest = 2000)]
     public void Parse_RandomBytes_NeverThrows(byte[] bytes) => AssertAnswered(bytes);
@@ -197,21 +229,13 @@ public sealed class RequestRobustnessTests
         Assert.NotNull(request);
         var output = new System.Buffers.ArrayBufferWriter<byte>();
         _ = ContextRules.Check(request.Input, null);
-        var written = ChatRequestWriter.Write(
-            new ChatRequest
-            {
-                Request = request,
-                Model = "m",
-                Profile = RouteProfile.Generic,
-                Items = request.Input,
-                Stream = request.Stream,
-                ToolChoice = request.ToolChoice,
-                Tools = request.Tools,
-            },
-            output);
-        if (written is null)
+        foreach (var profile in Profiles)
         {
-            using var document = System.Text.Json.JsonDocument.Parse(output.WrittenMemory);
+            output.ResetWrittenCount();
+            if (ChatRequestWriter.Write(Chats.Of(request, profile), output) is null)
+            {
+                using var document = System.Text.Json.JsonDocument.Parse(output.WrittenMemory);
+            }
         }
 
         foreach (var item in request.Input)
