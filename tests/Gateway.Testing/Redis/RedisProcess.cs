@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Gateway.Testing.Redis;
+
+/// <summary>A redis-server of the tests' own, from PATH, in a folder of its own; it can be killed and started again on its port.</summary>
+public sealed class RedisProcess : IAsyncDisposable
+{
+    private readonly string[] _arguments;
+    private readonly string _folder;
+    private Process? _process;
+
+    private RedisProcess(int port, string[] arguments)
+    {
+        Port = port;
+        _arguments = arguments;
+        _folder = Directory.CreateTempSubdirectory("gateway-redis-").FullName;
+    }
+
+    public int Port { get; }
+
+    public string EndPoint => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
+
+    /// <summary>There is a redis-server to start.</summary>
+    public static bool IsInstalled =>
+        (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, "redis-server")));
+
+    /// <summary>Starts a server that answers. <paramref name="arguments"/> are added to its command line.</summary>
+    public static async Task<RedisProcess> StartAsync(params string[] arguments)
+    {
+        // Another process may take the port between its choice and the server's bind: then the server exits, and the next one is tried.
+        for (var left = 5; ; left--)
+        {
+            var server = new RedisProcess(FreePort(), arguments);
+            try
+            {
+                await server.StartAgainAsync();
+                return server;
+            }
+            catch (IOException) when (left > 1)
+            {
+                await server.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>Starts it on the same port after <see cref="KillAsync"/>.</summary>
+    /// <exception cref="IOException">It ended before it was ready.</exception>
+    public async Task StartAgainAsync()
+    {
+        string[] arguments =
+        [
+            "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", _folder, "--save", "", "--appendonly", "no",
+            .. _arguments,
+        ];
+        var process = Process.Start(new ProcessStartInfo("redis-server", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })
+            ?? throw new IOException("redis-server did not start.");
+        _process = process;
+        AppDomain.CurrentDomain.ProcessExit += OnExit;
+        var told = new List<string>();
+        while (await process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            told.Add(line);
+            if (line.Contains("Ready to accept connections", StringComparison.Ordinal))
+            {
+                // Nobody reads what it says later; a full pipe must not stop it.
+                _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+                _ = process.StandardError.BaseStream.CopyToAsync(Stream.Null);
+                return;
+            }
+        }
+
+        throw new IOException("redis-server ended: " + string.Join('\n', told));
+    }
+
+    /// <summary>kill -9.</summary>
+    public async Task KillAsync()
+    {
+        AppDomain.CurrentDomain.ProcessExit -= OnExit;
+        if (_process is { } process)
+        {
+            _process = null;
+            process.Kill();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private void OnExit(object? sender, EventArgs e) => _process?.Kill();
+
+    // Below 22768: a Cluster node also listens 10,000 above, and ports from 32768 on may be taken by outgoing connections.
+    private static int FreePort()
+    {
+        while (true)
+        {
+            var port = Random.Shared.Next(12_000, 22_768);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken: another one.
+            }
+        }
+    }
+}

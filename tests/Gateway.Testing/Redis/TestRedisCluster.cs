@@ -1,0 +1,73 @@
+using System.Diagnostics;
+
+namespace Gateway.Testing.Redis;
+
+/// <summary>A Redis Cluster of three primaries, from redis-server and redis-cli in PATH.</summary>
+public sealed class TestRedisCluster : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private readonly RedisProcess[] _nodes;
+
+    private TestRedisCluster(RedisProcess[] nodes) => _nodes = nodes;
+
+    public string ConnectionString => string.Join(',', _nodes.Select(node => node.EndPoint));
+
+    /// <exception cref="InvalidOperationException">There is no redis-server. The message says what to do.</exception>
+    public static async Task<TestRedisCluster> StartAsync()
+    {
+        if (!RedisProcess.IsInstalled)
+        {
+            throw new InvalidOperationException("The Cluster tests need redis-server and redis-cli in PATH (apt-get install redis-server).");
+        }
+
+        var nodes = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ =>
+            RedisProcess.StartAsync("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")));
+        var cluster = new TestRedisCluster(nodes);
+        try
+        {
+            await CliAsync(["--cluster", "create", .. nodes.Select(node => node.EndPoint), "--cluster-yes"]);
+            await cluster.WaitUntilEveryNodeServesAsync();
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+    }
+
+    /// <summary>A node learns of the others by gossip and tells nobody when it is done, so each is asked.</summary>
+    private async Task WaitUntilEveryNodeServesAsync()
+    {
+        var start = Stopwatch.GetTimestamp();
+        foreach (var node in _nodes)
+        {
+            while (!(await CliAsync(["-p", node.EndPoint.Split(':')[1], "cluster", "info"])).Contains("cluster_state:ok", StringComparison.Ordinal))
+            {
+                if (Stopwatch.GetElapsedTime(start) > Patience)
+                {
+                    throw new InvalidOperationException($"The Redis Cluster was not ready within {Patience}.");
+                }
+
+                await Task.Delay(50);
+            }
+        }
+    }
+
+    private static async Task<string> CliAsync(string[] arguments)
+    {
+        using var cli = Process.Start(new ProcessStartInfo("redis-cli", arguments) { RedirectStandardOutput = true })
+            ?? throw new InvalidOperationException("redis-cli did not start.");
+        var output = await cli.StandardOutput.ReadToEndAsync();
+        await cli.WaitForExitAsync();
+        return cli.ExitCode == 0 ? output : throw new InvalidOperationException("redis-cli failed: " + output);
+    }
+}
