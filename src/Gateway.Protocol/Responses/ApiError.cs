@@ -111,6 +111,9 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
     public static ApiError StoreUnavailable() =>
         new(503, ServerErrorType, "store_unavailable", null, "The response store is not available. Please try again later.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    public static ApiError Stopping() =>
+        new(503, ServerErrorType, "gateway_stopping", null, "This replica of the gateway is stopping. Please try again.") { RetryAfter = TimeSpan.FromSeconds(1) };
+
     public static ApiError Internal() =>
         new(500, ServerErrorType, "internal_error", null, "The gateway had an internal error while processing your request. It has been logged.");
 

@@ -10,7 +10,7 @@ public static partial class RequestParser
 
     /// <summary>
     /// Makes the body safe to cut into slices: valid UTF-8, no byte order mark, no line breaks between tokens (slices of it go into the
-    /// one-line data of stream events), and no lone surrogate escapes. A body that needs a change is copied; all changes keep its length.
+    /// one-line data of stream events), and no lone surrogate escapes. A body that needs a change is copied.
     /// </summary>
     private static ApiError? Normalize(ref ReadOnlyMemory<byte> body, int maxDepth)
     {
@@ -26,7 +26,7 @@ public static partial class RequestParser
 
         if (body.Span.IndexOfAny("\r\n\t"u8) >= 0)
         {
-            // Inside a string these are illegal. Only a body known to be well-formed has them just between tokens.
+            // Taking white space away can make an ill-formed body well-formed ("1 2"), so the body is read as it came first.
             try
             {
                 var reader = new Utf8JsonReader(body.Span, new JsonReaderOptions { MaxDepth = maxDepth });
@@ -39,15 +39,7 @@ public static partial class RequestParser
                 return NotJson(e, maxDepth);
             }
 
-            var copy = body.ToArray();
-            var rest = copy.AsSpan();
-            while (rest.IndexOfAny("\r\n\t"u8) is >= 0 and var at)
-            {
-                rest[at] = (byte)' ';
-                rest = rest[(at + 1)..];
-            }
-
-            body = copy;
+            body = Compact(body.Span);
         }
 
         // Only \uD8.. to \uDF.. can be surrogates.
@@ -57,6 +49,56 @@ public static partial class RequestParser
         }
 
         return null;
+    }
+
+    /// <summary>Copies well-formed JSON without the white space between its tokens.</summary>
+    private static byte[] Compact(ReadOnlySpan<byte> json)
+    {
+        var copy = new byte[json.Length];
+        var length = 0;
+        while (json.IndexOf((byte)'"') is >= 0 and var quote)
+        {
+            length += CopyTokens(json[..quote], copy.AsSpan(length));
+            var text = json[quote..(quote + StringLength(json[quote..]))];
+            text.CopyTo(copy.AsSpan(length));
+            length += text.Length;
+            json = json[(quote + text.Length)..];
+        }
+
+        length += CopyTokens(json, copy.AsSpan(length));
+        return copy[..length];
+    }
+
+    private static int CopyTokens(ReadOnlySpan<byte> json, Span<byte> copy)
+    {
+        var length = 0;
+        foreach (var b in json)
+        {
+            if (b > (byte)' ')
+            {
+                copy[length++] = b;
+            }
+        }
+
+        return length;
+    }
+
+    /// <summary>The length of the string that <paramref name="json"/> begins with, quotes included.</summary>
+    private static int StringLength(ReadOnlySpan<byte> json)
+    {
+        var at = 1;
+        while (json[at..].IndexOfAny((byte)'"', (byte)'\\') is var offset)
+        {
+            at += offset;
+            if (json[at] == (byte)'"')
+            {
+                break;
+            }
+
+            at += 2;
+        }
+
+        return at + 1;
     }
 
     /// <summary>

@@ -6,7 +6,7 @@ public sealed record RequestRules
     /// <summary>The rules of the openai dialect with the default limits.</summary>
     public static RequestRules Default { get; } = new();
 
-    /// <summary>The least <c>max_output_tokens</c>, in tokens. Default 16; the fireworks dialect takes 1.</summary>
+    /// <summary>The least <c>max_output_tokens</c>, in tokens. Default 16; a dialect may take less.</summary>
     public int MinOutputTokens { get; init; } = 16;
 
     /// <summary>The most elements of <c>input</c>. More answer 400 <c>array_above_max_length</c>. Default 10,000.</summary>

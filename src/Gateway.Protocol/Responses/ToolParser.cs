@@ -72,29 +72,38 @@ internal sealed class ToolParser
                 output.Write(","u8);
             }
 
-            if (!JsonView.TextEquals(JsonView.Member(tool, "type"u8), "function"u8))
-            {
-                output.Write(tool.Span);
-                continue;
-            }
-
-            output.Write(tool.Span[..^1]);
-            WriteMissing(output, tool, "description"u8, ",\"description\":null"u8);
-            WriteMissing(output, tool, "parameters"u8, ",\"parameters\":null"u8);
-            WriteMissing(output, tool, "strict"u8, ",\"strict\":true"u8);
-            output.Write("}"u8);
+            WriteEcho(output, tool);
         }
 
         output.Write("]"u8);
         return output.WrittenMemory;
     }
 
-    private static void WriteMissing(ArrayBufferWriter<byte> output, ReadOnlyMemory<byte> tool, ReadOnlySpan<byte> name, ReadOnlySpan<byte> text)
+    private static void WriteEcho(ArrayBufferWriter<byte> output, ReadOnlyMemory<byte> tool)
     {
-        if (JsonView.Member(tool, name).IsEmpty)
+        var isFunction = false;
+        var hasDescription = false;
+        var hasParameters = false;
+        var hasStrict = false;
+        foreach (var member in JsonView.Members(tool))
         {
-            output.Write(text);
+            isFunction |= member.Is("type"u8) && JsonView.TextEquals(member.Value, "function"u8);
+            hasDescription |= member.Is("description"u8);
+            hasParameters |= member.Is("parameters"u8);
+            hasStrict |= member.Is("strict"u8);
         }
+
+        if (!isFunction)
+        {
+            output.Write(tool.Span);
+            return;
+        }
+
+        output.Write(tool.Span[..^1]);
+        output.Write(hasDescription ? [] : ",\"description\":null"u8);
+        output.Write(hasParameters ? [] : ",\"parameters\":null"u8);
+        output.Write(hasStrict ? [] : ",\"strict\":true"u8);
+        output.Write("}"u8);
     }
 
     private ApiError? ReadArray(ReadOnlyMemory<byte> array, string path, string? ns)

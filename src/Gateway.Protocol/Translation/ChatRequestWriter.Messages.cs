@@ -49,7 +49,7 @@ public static partial class ChatRequestWriter
         }
 
         writer.WritePropertyName("content"u8);
-        if (!message.IsTextOnly || (message.Role == MessageRole.Tool && profile.ToolContent == ToolContent.Parts))
+        if (!message.IsTextOnly || (message.Role == MessageRole.Tool && profile.ToolContent == ToolContent.Parts && message.HasContent))
         {
             WriteParts(writer, message.Content);
             return;

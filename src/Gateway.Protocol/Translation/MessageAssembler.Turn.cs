@@ -226,6 +226,13 @@ internal sealed partial class MessageAssembler
             payload = JsonView.Member(output.Json, "status"u8);
         }
 
+        if (JsonView.IsArray(payload) && output.Kind is not (ItemKind.FunctionCallOutput or ItemKind.CustomToolCallOutput))
+        {
+            // Shells and the tool search answer with arrays of their own objects: the model reads them as JSON.
+            MessageContent.AddText(content, MessageContent.Escape(payload.Span), MessageContent.LineBreak);
+            return;
+        }
+
         _content.AddToolOutput(content, payload, _following);
     }
 

@@ -147,7 +147,7 @@ internal sealed class MessageContent(RouteProfile profile)
         }
         else
         {
-            // Outputs of shells and the like have their own objects: the model reads them as JSON.
+            // An object of another form, such as a tool's error: the model reads it as JSON.
             AddText(content, Escape(part.Span), LineBreak);
         }
     }
@@ -234,7 +234,7 @@ internal sealed class MessageContent(RouteProfile profile)
         }
 
         var title = name.IsEmpty ? "[file]\n" : $"[file: {Encoding.UTF8.GetString(JsonView.Unescape(name).Span)}]\n";
-        content.Add(new MessagePart(MessagePartKind.Text, Escape(title + text)));
+        AddText(content, Escape(title + text), LineBreak);
         return null;
     }
 

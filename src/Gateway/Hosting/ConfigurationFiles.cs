@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Configuration.Json;
-using Microsoft.Extensions.FileProviders;
 
 namespace Gateway.Hosting;
 
@@ -26,30 +25,10 @@ internal static class ConfigurationFiles
 
         if (!string.Equals(Path.TrimEndingDirectorySeparator(contentRoot), Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory), StringComparison.Ordinal))
         {
-            sources.Insert(first, ShippedDefaults());
+            sources.Insert(first, new SettingsFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json"), optional: true));
         }
     }
 
-    private static JsonConfigurationSource ShippedDefaults() => new()
-    {
-        FileProvider = new PhysicalFileProvider(AppContext.BaseDirectory),
-        Path = "appsettings.json",
-        Optional = true,
-        ReloadOnChange = true,
-    };
-
-    private static JsonConfigurationSource NamedFile(string path, string asGiven)
-    {
-        if (!File.Exists(path))
-        {
-            throw new StartupException($"{FileKey} is '{asGiven}': there is no such file.");
-        }
-
-        return new JsonConfigurationSource
-        {
-            FileProvider = new PhysicalFileProvider(Path.GetDirectoryName(path) ?? "/"),
-            Path = Path.GetFileName(path),
-            ReloadOnChange = true,
-        };
-    }
+    private static SettingsFile NamedFile(string path, string asGiven) =>
+        File.Exists(path) ? new SettingsFile(path, optional: false) : throw new StartupException($"{FileKey} is '{asGiven}': there is no such file.");
 }

@@ -19,14 +19,15 @@ internal sealed class DrainMiddleware(RequestDelegate next, Drain drain)
                 return;
             }
 
-            // The client's next request should find another replica.
-            context.Response.Headers.Connection = Close;
+            if (HttpProtocol.IsHttp11(context.Request.Protocol))
+            {
+                // The client's next request should find another replica. Later protocols have no such header.
+                context.Response.Headers.Connection = Close;
+            }
+
             if (HttpMethods.IsPost(context.Request.Method))
             {
-                var error = new ApiError(503, ApiError.ServerErrorType, "gateway_stopping", null, "This replica of the gateway is stopping. Please try again.")
-                {
-                    RetryAfter = TimeSpan.FromSeconds(1),
-                };
+                var error = ApiError.Stopping();
                 context.Response.StatusCode = error.Status;
                 context.Response.Headers.RetryAfter = "1";
                 context.Features.Set(error);

@@ -1,6 +1,7 @@
 using Gateway.Policy;
 using Gateway.Responses;
 using Gateway.Store;
+using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Upstream;
 using Microsoft.AspNetCore.Routing.Constraints;
@@ -29,6 +30,7 @@ internal static class GatewayApplication
         builder.AddGatewayStore();
         builder.AddGatewayUpstreams();
         builder.AddGatewayResponses();
+        AddKnownSections(builder.Services);
         configure?.Invoke(builder);
 
         var app = builder.Build();
@@ -61,6 +63,16 @@ internal static class GatewayApplication
             await Console.Error.WriteLineAsync($"The gateway can not start:{Environment.NewLine}  {string.Join(Environment.NewLine + "  ", OperatorMessages(e))}");
             return 1;
         }
+    }
+
+    /// <summary>The sections of features that Hosting itself does not know.</summary>
+    private static void AddKnownSections(IServiceCollection services)
+    {
+        services.AddKnownSection("Store", typeof(StoreOptions));
+        services.AddKnownSection("Secrets", typeof(SecretsOptions));
+        services.AddKnownSection("Upstreams", typeof(Dictionary<string, UpstreamOptions>));
+        services.AddKnownSection("Discovery", typeof(DiscoveryOptions));
+        services.AddKnownSection("Passthrough", typeof(PassthroughOptions));
     }
 
     /// <summary>What an operator can do something about; empty for everything else, which is a bug and ends with its stack trace.</summary>

@@ -1,8 +1,5 @@
 using Gateway.Policy;
-using Gateway.Store;
-using Gateway.Store.Sealing;
 using Gateway.Telemetry;
-using Gateway.Upstream;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -27,11 +24,6 @@ internal static class HostingExtensions
         services.AddSingleton<IReadinessPart, ProcessReadiness>();
         services.AddKnownSection("Hosting", typeof(HostingOptions));
         services.AddKnownSection("Limits", typeof(LimitsOptions));
-        services.AddKnownSection("Store", typeof(StoreOptions));
-        services.AddKnownSection("Secrets", typeof(SecretsOptions));
-        services.AddKnownSection("Upstreams", typeof(Dictionary<string, UpstreamOptions>));
-        services.AddKnownSection("Discovery", typeof(DiscoveryOptions));
-        services.AddKnownSection("Passthrough", typeof(PassthroughOptions));
         services.AddKnownSection(nameof(AccessOptions.Policy), typeof(PolicyOptions));
         services.AddKnownSection(nameof(AccessOptions.Tenants), typeof(Dictionary<string, TenantOptions>));
         services.AddKnownSection(nameof(AccessOptions.AllowAnonymous), typeof(bool));

@@ -11,6 +11,4 @@ internal static partial class HostingLog
     [LoggerMessage(5052, LogLevel.Warning, "The configuration key '{Key}' is not known and has no effect. {Hint}")]
     public static partial void UnknownKey(ILogger logger, string key, string hint);
 
-    [LoggerMessage(5053, LogLevel.Warning, "{Warning}")]
-    public static partial void StartupWarning(ILogger logger, string warning);
 }

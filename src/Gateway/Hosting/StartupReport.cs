@@ -52,11 +52,6 @@ internal sealed class StartupReport(
             texts.Add(await line.DescribeAsync(either.Token));
         }
 
-        foreach (var warning in texts.SelectMany(text => text.Warnings))
-        {
-            HostingLog.StartupWarning(logger, warning);
-        }
-
         if (options.Value.Banner)
         {
             var addresses = server.Features.Get<IServerAddressesFeature>()?.Addresses ?? [];

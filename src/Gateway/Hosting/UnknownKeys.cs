@@ -55,7 +55,8 @@ internal static class UnknownKeys
             return [];
         }
 
-        var properties = type.GetProperties(BindingFlags.Public | BindingFlags.Instance);
+        var properties = Array.FindAll(
+            type.GetProperties(BindingFlags.Public | BindingFlags.Instance), p => p.CanWrite || ElementType(p.PropertyType) is not null);
         return children.SelectMany(child => Array.Find(properties, p => Same(p.Name, child.Key)) is { } property
             ? Walk(child, Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType)
             : [(child.Path, Hint(child.Key, properties.Select(p => p.Name)))]);

@@ -6,7 +6,6 @@ using Gateway.Protocol.Translation;
 using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Tools;
-using Gateway.Upstream;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
@@ -17,12 +16,12 @@ namespace Gateway.Responses;
 /// </summary>
 internal sealed class CreateResponse(
     ConversationLoader conversations,
-    RouteTable routes,
     ToolLoop loop,
     ResponseKeeper keeper,
     SecretSealer sealer,
     OpenStreamLimiter limiter,
     IOptions<LimitsOptions> limits,
+    IHostApplicationLifetime lifetime,
     TimeProvider time,
     GatewayMetrics metrics)
 {
@@ -118,7 +117,7 @@ internal sealed class CreateResponse(
             return (null, notAllowed);
         }
 
-        if (await routes.FindAsync(model, cancellationToken) is not { } route)
+        if (!await loop.ServesAsync(model, cancellationToken))
         {
             return (null, ApiError.ModelNotFound(model));
         }
@@ -130,7 +129,6 @@ internal sealed class CreateResponse(
             Request = request,
             Conversation = conversation,
             Model = model,
-            Route = route,
             Id = conversation.NewResponseId(),
             CreatedAt = time.GetUtcNow(),
             IsStored = isStored,
@@ -155,7 +153,7 @@ internal sealed class CreateResponse(
         }
 
         var outcome = request.Generate
-            ? await loop.RunAsync(ToLoopRequest(prepared), events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
+            ? await RunLoopAsync(prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
             : new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), []);
         if (outcome.Error is not null && !events.HasStarted)
         {
@@ -195,6 +193,22 @@ internal sealed class CreateResponse(
         return (null, WordOf(events.State.Status));
     }
 
+    /// <summary>Runs the loop until the client leaves or, when the time to drain is over, the gateway stops.</summary>
+    private async Task<LoopOutcome> RunLoopAsync(
+        PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, CancellationToken aborted)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(aborted, lifetime.ApplicationStopping);
+        try
+        {
+            return await loop.RunAsync(ToLoopRequest(prepared), events, output, either.Token);
+        }
+        catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested)
+        {
+            events.AbandonItem();
+            return new LoopOutcome(RoundEnd.Failed, ApiError.Stopping(), null, []);
+        }
+    }
+
     private void Settle(ResponseState state, LoopOutcome outcome)
     {
         state.Usage = outcome.Usage;
@@ -224,7 +238,7 @@ internal sealed class CreateResponse(
     {
         Request = prepared.Request,
         Dialect = prepared.Dialect,
-        Route = prepared.Route,
+        Model = prepared.Model,
         Items = prepared.Conversation.Items,
         ChainItems = prepared.Conversation.ChainItems,
         UpstreamCallIds = prepared.Conversation.UpstreamCallIds,

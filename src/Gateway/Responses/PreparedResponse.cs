@@ -2,7 +2,6 @@ using Gateway.Conversations;
 using Gateway.Policy;
 using Gateway.Protocol.Responses;
 using Gateway.Store;
-using Gateway.Upstream;
 
 namespace Gateway.Responses;
 
@@ -19,8 +18,6 @@ internal sealed class PreparedResponse
 
     /// <summary>The model by the client's name.</summary>
     public required string Model { get; init; }
-
-    public required ChatRoute Route { get; init; }
 
     public required ResponseId Id { get; init; }
 

@@ -32,9 +32,7 @@ internal static class StoreExtensions
         services.AddSingleton<StoreStatus>();
         services.AddSingleton<IStartupLine>(provider => provider.GetRequiredService<StoreStatus>());
         services.AddSingleton<IReadinessPart>(provider => provider.GetRequiredService<StoreStatus>());
-
-        // A test's own store may need no start.
-        services.AddSingleton(provider => provider.GetRequiredService<IResponseStore>() as IHostedService ?? new NoStart());
+        services.AddHostedService<StoreLifetime>();
         return builder;
     }
 
@@ -46,12 +44,5 @@ internal static class StoreExtensions
         return options.UsesRedis
             ? new RedisResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<RedisResponseStore>>())
             : new SqliteResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<SqliteResponseStore>>());
-    }
-
-    private sealed class NoStart : IHostedService
-    {
-        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

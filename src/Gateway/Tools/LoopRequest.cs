@@ -1,5 +1,4 @@
 using Gateway.Protocol.Responses;
-using Gateway.Upstream;
 
 namespace Gateway.Tools;
 
@@ -10,7 +9,8 @@ internal sealed class LoopRequest
 
     public required Dialect Dialect { get; init; }
 
-    public required ChatRoute Route { get; init; }
+    /// <summary>The model by the client's name.</summary>
+    public required string Model { get; init; }
 
     /// <summary>Every item the model must see, oldest first, references resolved.</summary>
     public required IReadOnlyList<Item> Items { get; init; }

@@ -6,7 +6,7 @@ using Gateway.Upstream;
 namespace Gateway.Tools;
 
 /// <summary>One round in the form in which it is sent: what the request and the profile say, and what was changed to make it succeed.</summary>
-internal sealed class RoundAttempt(LoopRequest loop)
+internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
 {
     private IReadOnlyList<Item> _items = loop.Items;
     private int? _maxOutputTokens = loop.Request.MaxOutputTokens;
@@ -14,7 +14,7 @@ internal sealed class RoundAttempt(LoopRequest loop)
 
     public LoopRequest Loop => loop;
 
-    public ChatRoute Route { get; set; } = loop.Route;
+    public ChatRoute Route { get; set; } = route;
 
     /// <summary>The upstream's own words when it refused; for recognising what it refused.</summary>
     public string? UpstreamMessage { get; set; }

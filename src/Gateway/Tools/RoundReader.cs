@@ -19,8 +19,7 @@ internal sealed record RoundLimits(int EventBytes, int BodyBytes, TimeSpan Tick)
 internal sealed class RoundReader(TimeProvider time, RoundLimits limits, GatewayMetrics metrics)
 {
     /// <summary>Sends the call, keeping the client's connection alive while the upstream thinks.</summary>
-    public async Task<ChatReply> SendAsync(
-        ChatClient client, ChatCall call, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    public async Task<ChatReply> SendAsync(ChatClient client, ChatCall call, ILoopOutput output, CancellationToken cancellationToken)
     {
         var sending = client.SendAsync(call, cancellationToken).AsTask();
         if (!output.IsStream)
@@ -28,18 +27,25 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
             return await sending;
         }
 
-        while (!sending.IsCompleted)
+        using var ticks = new PeriodicTimer(limits.Tick, time);
+        while (true)
         {
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            await Task.WhenAny(sending, Task.Delay(limits.Tick, time, stop.Token));
-            await stop.CancelAsync();
-            if (!sending.IsCompleted && !cancellationToken.IsCancellationRequested)
+            var tick = ticks.WaitForNextTickAsync(CancellationToken.None).AsTask();
+            if (await Task.WhenAny(sending, tick) == sending)
+            {
+                return await sending;
+            }
+
+            try
             {
                 await output.KeepAliveAsync(cancellationToken);
             }
+            catch (OperationCanceledException)
+            {
+                _ = DisposeLaterAsync(sending);
+                throw;
+            }
         }
-
-        return await sending;
     }
 
     /// <summary>Reads the reply's body to its end and closes the round.</summary>
@@ -65,6 +71,19 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
             return (translator.Fail(ApiError.UpstreamError("The connection to the model server broke in the middle of its answer.")), UpstreamFailure.Protocol);
+        }
+    }
+
+    /// <summary>Nobody waits for the reply any more; what it holds must be given back all the same.</summary>
+    private static async Task DisposeLaterAsync(Task<ChatReply> sending)
+    {
+        try
+        {
+            await (await sending).DisposeAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            // It ended by the same token.
         }
     }
 

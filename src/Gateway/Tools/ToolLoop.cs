@@ -24,14 +24,25 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
     /// <summary>Bytes of text in a token, for servers that report no usage.</summary>
     private const int BytesPerToken = 4;
 
+    /// <summary>Some upstream serves the model. Just after the start it waits a little for the first lists of models.</summary>
+    public async ValueTask<bool> ServesAsync(string model, CancellationToken cancellationToken) =>
+        await routes.FindAsync(model, cancellationToken) is not null;
+
     /// <summary>Runs the loop. Only cancellation is thrown.</summary>
     public async Task<LoopOutcome> RunAsync(LoopRequest loop, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
-        using var body = new PooledBuffer(16 * 1024);
-        var attempt = new RoundAttempt(loop);
+        if (routes.Find(loop.Model) is not { } route)
+        {
+            return new LoopOutcome(RoundEnd.Failed, ApiError.ModelNotFound(loop.Model), null, []);
+        }
+
+        var attempt = new RoundAttempt(loop, route);
+        var spent = default(Usage);
         for (var mends = 0; ; mends++)
         {
-            body.Clear();
+            // Given back only after a success: a connection that failed or was cancelled may still be reading from it, and the next request
+            // to rent it may be another tenant's.
+            var body = new PooledBuffer(16 * 1024);
             if (ChatRequestWriter.Write(attempt.ToChatRequest(), body) is { } refused)
             {
                 return new LoopOutcome(RoundEnd.Failed, refused, null, []);
@@ -48,10 +59,17 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             {
                 events.State.Output.Clear();
                 attempt.AskedAgain = true;
+                spent += outcome.Usage ?? default;
                 continue;
             }
 
-            return new LoopOutcome(outcome.End, outcome.Error, outcome.Usage ?? Estimate(outcome, body.Length), outcome.Calls);
+            var usage = outcome.Usage ?? Estimate(outcome, body.Length);
+            if (outcome.Error is null)
+            {
+                body.Dispose();
+            }
+
+            return new LoopOutcome(outcome.End, outcome.Error, usage + spent, outcome.Calls);
         }
     }
 
@@ -70,7 +88,7 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
         RoundOutcome? earlier = null;
         while (true)
         {
-            await using var reply = await rounds.SendAsync(client, call, events, output, cancellationToken);
+            await using var reply = await rounds.SendAsync(client, call, output, cancellationToken);
             if (reply.Failure != UpstreamFailure.None)
             {
                 attempt.UpstreamMessage = reply.UpstreamMessage;

@@ -13,8 +13,10 @@ internal sealed record ModelRule(string Name, string? UpstreamName)
         IsGlob ? FileSystemName.MatchesSimpleExpression(Name, model, ignoreCase: false) : string.Equals(Name, model, StringComparison.Ordinal);
 
     /// <summary>Reads <c>name</c>, <c>glob*</c> or <c>alias=upstream-name</c>; null when a side is empty or an alias stands for a glob.</summary>
-    public static ModelRule? TryParse(string text)
+    public static ModelRule? TryParse(string? text)
     {
+        // A null in the configuration's list.
+        text ??= "";
         var equals = text.IndexOf('=', StringComparison.Ordinal);
         var name = (equals < 0 ? text : text[..equals]).Trim();
         var target = equals < 0 ? null : text[(equals + 1)..].Trim();

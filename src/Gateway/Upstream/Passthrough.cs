@@ -79,14 +79,14 @@ internal sealed class Passthrough(
             var forwarded = await SendAsync(context, upstream, cluster, destination, config, transformer);
             if (context.RequestAborted.IsCancellationRequested || context.Response.HasStarted)
             {
-                Report(upstream, cluster, destination, context, forwarded, transformer);
+                Report(upstream, cluster, destination, context, forwarded, transformer, attempt);
                 return null;
             }
 
             if (forwarded == ForwarderError.None && transformer.KeptBack is null)
             {
                 // Complete, though nothing was written: an answer with an empty body.
-                Report(upstream, cluster, destination, context, forwarded, transformer);
+                Report(upstream, cluster, destination, context, forwarded, transformer, attempt);
                 return null;
             }
 
@@ -103,7 +103,7 @@ internal sealed class Passthrough(
             }
 
             (fresh, freshLeft) = (false, false);
-            Report(upstream, cluster, destination, context, forwarded, transformer);
+            Report(upstream, cluster, destination, context, forwarded, transformer, attempt);
             if (transformer.KeptBack is 401 or 403)
             {
                 UpstreamLog.CredentialsRefused(logger, upstream.Name, transformer.KeptBack.Value);
@@ -151,7 +151,7 @@ internal sealed class Passthrough(
     /// <summary>Counts what happened against the destination, or for it.</summary>
     private void Report(
         ConfiguredUpstream upstream, ClusterState cluster, DestinationState destination, HttpContext context, ForwarderError forwarded,
-        PassthroughTransformer transformer)
+        PassthroughTransformer transformer, int attempt)
     {
         var failure = Failure(context, forwarded, transformer);
         if (failure is null)
@@ -167,7 +167,7 @@ internal sealed class Passthrough(
         }
         else if (failure != UpstreamFailure.Refused || UpstreamRequests.IsServerFailure(transformer.Status ?? 0))
         {
-            UpstreamLog.AttemptFailed(logger, upstream.Name, 1, failure.Value, transformer.Status ?? 0, forwarded.ToString());
+            UpstreamLog.AttemptFailed(logger, upstream.Name, attempt, failure.Value, transformer.Status ?? 0, forwarded.ToString());
             picker.ReportFailure(cluster, destination, failure.Value);
         }
     }

@@ -183,6 +183,8 @@ internal sealed class PassthroughBody : IDisposable
                 _modelPlace = (int)reader.TokenStartIndex..(int)reader.BytesConsumed;
             }
 
+            // Throws when something follows the object.
+            reader.Read();
             return CheckModel(found);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)

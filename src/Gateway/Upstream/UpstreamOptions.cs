@@ -25,7 +25,7 @@ internal sealed class UpstreamOptions
     public IList<string> Models { get; } = [];
 
     /// <summary>What kind of server it is: a profile's name, or <c>auto</c>. Default: <c>auto</c>.</summary>
-    public string Profile { get; set; } = ProfileTable.Auto;
+    public string? Profile { get; set; } = ProfileTable.Auto;
 
     /// <summary>Single profile keys that differ from the profile's. Default: none.</summary>
     public IConfigurationSection? ProfileOptions { get; set; }

@@ -12,6 +12,7 @@ internal sealed class UpstreamProxyConfigProvider : IProxyConfigProvider, IDispo
     public const string DemoKey = "Gateway.Demo";
 
     private readonly UpstreamRegistry _registry;
+    private readonly Lock _lock = new();
     private ProxyConfig _config;
 
     public UpstreamProxyConfigProvider(UpstreamRegistry registry)
@@ -27,7 +28,14 @@ internal sealed class UpstreamProxyConfigProvider : IProxyConfigProvider, IDispo
 
     private void OnChanged()
     {
-        var old = Interlocked.Exchange(ref _config, new ProxyConfig(_registry.All));
+        ProxyConfig old;
+        lock (_lock)
+        {
+            // Read inside: of two changes at once the newer one must stay.
+            old = _config;
+            Volatile.Write(ref _config, new ProxyConfig(_registry.All));
+        }
+
         old.SignalChange();
     }
 

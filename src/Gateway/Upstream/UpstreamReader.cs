@@ -59,7 +59,7 @@ internal static partial class UpstreamReader
 
         var addresses = ReadAddresses(section, options, errors);
         var models = ReadModels(section, options, errors);
-        var profile = ProfileTable.Read(options.Profile, options.ProfileOptions, section.Path, errors);
+        var profile = ProfileTable.Read(options.Profile ?? ProfileTable.Auto, options.ProfileOptions, section.Path, errors);
         CheckPatterns(section, profile, errors);
         CheckHeaders(section, options, errors);
         CheckCaFile(section, options, errors);
@@ -182,9 +182,9 @@ internal static partial class UpstreamReader
         foreach (var (name, value) in options.Headers)
         {
             var ours = name.ToUpperInvariant() is "HOST" or "CONTENT-LENGTH" or "CONTENT-TYPE" or "TRANSFER-ENCODING" or "CONNECTION";
-            if (ours || value.AsSpan().ContainsAny('\r', '\n', '\0') || !probe.Headers.TryAddWithoutValidation(name, value))
+            if (ours || value is null || value.AsSpan().ContainsAny('\r', '\n', '\0') || !probe.Headers.TryAddWithoutValidation(name, value))
             {
-                errors.Add($"{section.Path}:Headers:{name}: this header can not be set, or its value has a line break.");
+                errors.Add($"{section.Path}:Headers:{name}: this header can not be set, or its value is missing or has a line break.");
             }
         }
 

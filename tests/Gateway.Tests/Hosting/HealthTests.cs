@@ -26,15 +26,15 @@ public sealed class HealthTests
     public async Task Ready_AllPartsReady_ListsThem()
     {
         await using var gateway = await RunningGateway.StartAsync(
-            configure: b => b.Services.AddSingleton<IReadinessPart>(new Part(new ReadinessState(true, "down", "The store was reached before."))));
+            configure: b => b.Services.AddSingleton<IReadinessPart>(new Part(new ReadinessState(true, "down", "It was reached before."))));
 
         using var answer = await gateway.Client.GetAsync(new Uri("/health/ready", UriKind.Relative));
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("no-store", answer.Headers.CacheControl?.ToString());
-        Assert.Equal(
-            """{"status":"ok","parts":{"process":{"ready":true,"status":"ok"},"store":{"ready":true,"status":"down","detail":"The store was reached before."}}}""",
-            await answer.Content.ReadAsStringAsync());
+        var body = await answer.Content.ReadAsStringAsync();
+        Assert.StartsWith("""{"status":"ok","parts":{"process":{"ready":true,"status":"ok"},""", body, StringComparison.Ordinal);
+        Assert.Contains("\"other\":" + """{"ready":true,"status":"down","detail":"It was reached before."}""", body, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class HealthTests
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
         using var body = JsonDocument.Parse(await ready.Content.ReadAsStringAsync());
-        Assert.Equal("starting", body.RootElement.GetProperty("parts").GetProperty("store").GetProperty("status").GetString());
+        Assert.Equal("starting", body.RootElement.GetProperty("parts").GetProperty("other").GetProperty("status").GetString());
         Assert.Equal(HttpStatusCode.OK, live.StatusCode);
     }
 
@@ -66,7 +66,7 @@ public sealed class HealthTests
 
     private sealed class Part(ReadinessState state) : IReadinessPart
     {
-        public string Name => "store";
+        public string Name => "other";
 
         public ReadinessState Check() => state;
     }

@@ -1,13 +1,16 @@
 using System.Net;
 using System.Net.Sockets;
 using Gateway.Hosting;
+using Gateway.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Tests.Hosting;
 
-public sealed class ListeningTests
+public sealed class ListeningTests : IDisposable
 {
+    private readonly TemporaryFolder _store = new();
+
     public static TheoryData<string, bool, bool, bool> Endpoints => new()
     {
         { "127.0.0.1:80", false, false, true },
@@ -48,7 +51,7 @@ public sealed class ListeningTests
     [InlineData("--Kestrel:Endpoints:Open:Url=http://0.0.0.0:0")]
     public async Task Start_OpenAddressWithoutKeys_FailsAndSaysWhatToDo(string argument)
     {
-        await using var app = GatewayApplication.Build([argument, "--Gateway:Hosting:Banner=false"], Quiet);
+        await using var app = Build(argument);
 
         var refusal = await Assert.ThrowsAsync<StartupException>(() => app.StartAsync());
 
@@ -61,12 +64,15 @@ public sealed class ListeningTests
     public async Task Start_OpenAddressAllowed_GetsAsFarAsBinding(string argument)
     {
         // An address for documentation that no machine has: the test must not open a port to others.
-        await using var app = GatewayApplication.Build(["--urls=http://192.0.2.1:0", argument, "--Gateway:Hosting:Banner=false"], Quiet);
+        await using var app = Build("--urls=http://192.0.2.1:0", argument);
 
         var failure = await Assert.ThrowsAnyAsync<Exception>(() => app.StartAsync());
 
         Assert.IsType<SocketException>(failure.GetBaseException());
     }
 
-    private static void Quiet(WebApplicationBuilder builder) => builder.Logging.ClearProviders();
+    public void Dispose() => _store.Dispose();
+
+    private WebApplication Build(params string[] args) => GatewayApplication.Build(
+        [.. args, "--Gateway:Hosting:Banner=false", $"--Gateway:Store:Path={_store.Path}"], builder => builder.Logging.ClearProviders());
 }

@@ -13,12 +13,12 @@ public sealed class MiddlewareTests
     [Fact]
     public async Task Tenant_WrongKey_LeavesTheErrorForTheRendererAndStops()
     {
-        await using var app = GatewayApplication.Build(["--Gateway:Tenants:a:Keys:0=k"]);
+        await using var gateway = await RunningGateway.StartAsync(["--Gateway:Tenants:a:Keys:0=k"]);
         var context = new DefaultHttpContext();
         context.Request.Headers.Authorization = "Bearer wrong";
         var reached = false;
 
-        await Tenants(app, _ => reached = true).InvokeAsync(context);
+        await Tenants(gateway.App, _ => reached = true).InvokeAsync(context);
 
         Assert.False(reached);
         Assert.Equal(401, context.Response.StatusCode);
@@ -29,11 +29,11 @@ public sealed class MiddlewareTests
     [Fact]
     public async Task Tenant_RightKey_IsTheRequestsTenant()
     {
-        await using var app = GatewayApplication.Build(["--Gateway:Tenants:a:Keys:0=k"]);
+        await using var gateway = await RunningGateway.StartAsync(["--Gateway:Tenants:a:Keys:0=k"]);
         var context = new DefaultHttpContext();
         context.Request.Headers.Authorization = "Bearer k";
 
-        await Tenants(app, _ => { }).InvokeAsync(context);
+        await Tenants(gateway.App, _ => { }).InvokeAsync(context);
 
         Assert.Equal("a", context.GetTenant().Name);
         Assert.Null(context.Features.Get<ApiError>());
@@ -42,12 +42,12 @@ public sealed class MiddlewareTests
     [Fact]
     public async Task Tenant_OpenEndpoint_IsPassedWithoutOne()
     {
-        await using var app = GatewayApplication.Build(["--Gateway:Tenants:a:Keys:0=k"]);
+        await using var gateway = await RunningGateway.StartAsync(["--Gateway:Tenants:a:Keys:0=k"]);
         var context = new DefaultHttpContext();
         context.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(new AllowAnonymousAttribute()), null));
         var reached = false;
 
-        await Tenants(app, _ => reached = true).InvokeAsync(context);
+        await Tenants(gateway.App, _ => reached = true).InvokeAsync(context);
 
         Assert.True(reached);
         Assert.Null(context.Features.Get<Tenant>());

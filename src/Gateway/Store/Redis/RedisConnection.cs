@@ -77,6 +77,9 @@ internal sealed class RedisConnection : IAsyncDisposable
         configuration.SyncTimeout = configuration.ConnectTimeout;
         configuration.ReconnectRetryPolicy = new ExponentialRetry(500, 5000);
 
+        // The client counts INFO, which tells maxmemory_policy, as an admin's command. No other one is used.
+        configuration.AllowAdmin = true;
+
         // Keys hold the ids of responses, which have no place in a log.
         configuration.IncludeDetailInExceptions = false;
         if (options.RedisPasswordFile is { Length: > 0 } file)

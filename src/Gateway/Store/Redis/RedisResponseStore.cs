@@ -6,7 +6,7 @@ namespace Gateway.Store.Redis;
 /// Responses in Redis (docs/design/store.md): for any number of gateway replicas. A load is at most two round trips, whatever the depth;
 /// a commit is one script.
 /// </summary>
-internal sealed class RedisResponseStore : IResponseStore, IHostedService, IAsyncDisposable
+internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDisposable
 {
     // Reads go to the primary as well: a client may continue a response the moment it was told of it, when no replica has it yet.
     private const CommandFlags Primary = CommandFlags.DemandMaster;
@@ -28,14 +28,11 @@ internal sealed class RedisResponseStore : IResponseStore, IHostedService, IAsyn
     public StoreHealth Health =>
         new("redis", _watch.ReachedOnce, _connection.IsConnected && !_watch.FailedJustNow, _connection.Warning);
 
-    public Task StartAsync(CancellationToken cancellationToken)
+    public Task StartAsync()
     {
         _connection.Start();
         return Task.CompletedTask;
     }
-
-    /// <summary>The connection is closed at the end, with <see cref="DisposeAsync"/>: requests may still run while the host stops.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 

@@ -4,7 +4,7 @@ namespace Gateway.Store.Sqlite;
 /// Responses in one SQLite file (docs/design/store.md): for one gateway process, with nothing to install. A commit survives a power cut once
 /// it is told.
 /// </summary>
-internal sealed class SqliteResponseStore : IResponseStore, IHostedService, IAsyncDisposable
+internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncDisposable
 {
     private const int SweepBatch = 500;
     private readonly StoreOptions _options;
@@ -33,7 +33,7 @@ internal sealed class SqliteResponseStore : IResponseStore, IHostedService, IAsy
     private long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <exception cref="StoreUnavailableException">The folder or the database can not be used. The message says why.</exception>
-    public Task StartAsync(CancellationToken cancellationToken)
+    public Task StartAsync()
     {
         _folder = StoreFolder.Open(_options.Path);
         try
@@ -54,9 +54,6 @@ internal sealed class SqliteResponseStore : IResponseStore, IHostedService, IAsy
         StoreLog.SqliteOpened(_logger, Path.GetFullPath(_options.Path));
         return Task.CompletedTask;
     }
-
-    /// <summary>The file is closed at the end, with <see cref="DisposeAsync"/>: requests may still run while the host stops.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public async ValueTask DisposeAsync()
     {

@@ -1,0 +1,299 @@
+using System.Text;
+using Gateway.Store;
+using Gateway.Store.Sqlite;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Gateway.Tests.Store;
+
+public sealed class SqliteFailureTests : IDisposable
+{
+    private const string Tenant = "acme";
+    private static readonly CancellationToken None = CancellationToken.None;
+    private static readonly DateTimeOffset Created = DateTimeOffset.UtcNow;
+    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-store-").FullName;
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().AddSingleton<StoreMetrics>().BuildServiceProvider();
+
+    private string Database => Path.Combine(_folder, "gateway.db");
+
+    public void Dispose()
+    {
+        _services.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Store_Reopened_HasAll()
+    {
+        var commit = Commits.Start(Tenant, Created);
+        await using (var first = await OpenAsync())
+        {
+            await first.CommitAsync(commit, None);
+        }
+
+        await using var second = await OpenAsync();
+
+        Assert.Equal(commit.Turn.Text(), (await second.GetAsync(Tenant, commit.Id, None))?.Turn.Text());
+    }
+
+    [Fact]
+    public async Task Store_ClosedWhileCommitting_KeepsWhatItTold()
+    {
+        var commits = Enumerable.Range(0, 300).Select(_ => Commits.Start(Tenant, Created)).ToArray();
+        var first = await OpenAsync();
+
+        var waiting = commits.Select(commit => first.CommitAsync(commit, None).AsTask()).ToArray();
+        await first.DisposeAsync();
+        await Task.WhenAll(waiting.Select(task => task.ContinueWith(_ => { }, TaskScheduler.Default)));
+
+        await using var second = await OpenAsync();
+        var kept = 0;
+        for (var n = 0; n < commits.Length; n++)
+        {
+            if (waiting[n].IsCompletedSuccessfully)
+            {
+                kept++;
+                Assert.NotNull(await second.GetAsync(Tenant, commits[n].Id, None));
+            }
+            else
+            {
+                Assert.IsType<StoreUnavailableException>(waiting[n].Exception?.InnerException);
+            }
+        }
+
+        Assert.True(kept > 0, "nothing was committed before it was closed");
+    }
+
+    [Fact]
+    public async Task Store_KilledWhileCommitting_HasAllThatWasAcknowledged()
+    {
+        var acknowledged = new List<string>();
+        using (var child = CrashingWriter.Start(_folder))
+        {
+            while (acknowledged.Count < 400)
+            {
+                acknowledged.Add(Assert.IsType<string>(await child.StandardOutput.ReadLineAsync()));
+            }
+
+            child.Kill();
+            while (await child.StandardOutput.ReadLineAsync() is { } late)
+            {
+                acknowledged.Add(late);
+            }
+
+            await child.WaitForExitAsync();
+            Assert.Equal(128 + 9, child.ExitCode);
+        }
+
+        // The last line may be cut off by the kill.
+        acknowledged.RemoveAll(line => !line.EndsWith('.'));
+        await using var store = await OpenAsync();
+        foreach (var line in acknowledged)
+        {
+            var parts = line.Split(' ');
+            Assert.True(ResponseId.TryParse(parts[0], out var id));
+            var chain = Assert.IsType<Chain>(await store.LoadChainAsync(CrashingWriter.Tenant, id, None));
+            Assert.Equal(int.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture), chain.Turns.Count);
+            Assert.All(chain.Turns, turn => Assert.EndsWith(CrashingWriter.Text + " ž𝄞\"}·{\"calls\":[1]}", turn.Text(), StringComparison.Ordinal));
+            Assert.NotNull(await store.GetAsync(CrashingWriter.Tenant, id, None));
+        }
+    }
+
+    [Fact]
+    public async Task Start_FolderInUse_SaysWhatToDo()
+    {
+        await using var first = await OpenAsync();
+
+        var error = await Assert.ThrowsAsync<StoreUnavailableException>(OpenAsync);
+
+        Assert.Contains("Gateway:Store:Path", error.Message, StringComparison.Ordinal);
+        Assert.Contains(_folder, error.Message, StringComparison.Ordinal);
+        Assert.Contains("Another gateway process uses this folder", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_NewerSchema_Refuses()
+    {
+        await (await OpenAsync()).DisposeAsync();
+        using (var session = SqliteSession.OpenWriter(Database))
+        {
+            session.Run("PRAGMA user_version = 99");
+        }
+
+        var error = await Assert.ThrowsAsync<StoreUnavailableException>(OpenAsync);
+
+        Assert.Contains("schema version 99", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_NotADatabase_Refuses()
+    {
+        await File.WriteAllTextAsync(Database, new string('x', 10_000));
+
+        var error = await Assert.ThrowsAsync<StoreUnavailableException>(OpenAsync);
+
+        Assert.Contains("can not be opened", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_UnusablePath_Refuses()
+    {
+        var file = Path.Combine(_folder, "file");
+        await File.WriteAllTextAsync(file, string.Empty);
+
+        var error = await Assert.ThrowsAsync<StoreUnavailableException>(() => OpenAsync(Path.Combine(file, "below")));
+
+        Assert.Contains("The folder can not be made", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Store_WriterBlocked_CommitFailsReadsGoOnAndItRecovers()
+    {
+        await using var store = await OpenAsync();
+        var commit = Commits.Start(Tenant, Created);
+        var late = Commits.Start(Tenant, Created);
+        await store.CommitAsync(commit, None);
+
+        using (var other = SqliteSession.OpenWriter(Database))
+        {
+            other.Run("BEGIN IMMEDIATE");
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => store.CommitAsync(late, None).AsTask());
+            Assert.NotNull(await store.LoadChainAsync(Tenant, commit.Id, None));
+            Assert.False(store.Health.Available);
+            other.Run("ROLLBACK");
+        }
+
+        // The first try may have been done meanwhile: that is what sending it again is for.
+        Assert.Contains(await store.CommitAsync(late, None), new[] { CommitOutcome.Appended, CommitOutcome.AlreadyCommitted });
+        Assert.Single(Assert.IsType<Chain>(await store.LoadChainAsync(Tenant, late.Id, None)).Turns);
+        Assert.True(store.Health.Available);
+    }
+
+    [Fact]
+    public async Task Writer_DiskFull_FailsThatWriteAndTakesTheNext()
+    {
+        await using var writer = new SqliteWriter(Database);
+        await writer.WriteAsync(
+            session =>
+            {
+                session.Run("CREATE TABLE filler (data BLOB)");
+                return 0;
+            },
+            None);
+        await writer.WriteAsync(session => session.Prepare("PRAGMA max_page_count = 20").ExecuteScalar(), None);
+
+        var error = await Assert.ThrowsAsync<SqliteException>(() =>
+            writer.WriteAsync(session => session.Prepare("INSERT INTO filler VALUES (zeroblob(1000000))").ExecuteNonQuery(), None));
+
+        Assert.Equal(13, error.SqliteErrorCode);
+        Assert.Equal(1, await writer.WriteAsync(session => session.Prepare("INSERT INTO filler VALUES ('x')").ExecuteNonQuery(), None));
+        Assert.Equal(1L, await writer.WriteAsync(session => session.Prepare("SELECT count(*) FROM filler").ExecuteScalar(), None));
+    }
+
+    [Fact]
+    public async Task Writer_OneFaultInAGroup_LeavesItsNeighboursAlone()
+    {
+        await using var writer = new SqliteWriter(Database);
+        using var entered = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        var first = writer.WriteAsync(
+            session =>
+            {
+                session.Run("CREATE TABLE IF NOT EXISTS filler (data INTEGER PRIMARY KEY)");
+                entered.Set();
+                release.Wait(TimeSpan.FromSeconds(30));
+                return 0;
+            },
+            None);
+        entered.Wait(TimeSpan.FromSeconds(30));
+
+        // All of these wait behind the first, so they are one group.
+        var writes = Enumerable.Range(0, 9).Select(n => writer.WriteAsync(
+            session => n == 4
+                ? throw new InvalidDataException("at fault")
+                : session.Prepare("INSERT INTO filler VALUES ($1)", n).ExecuteNonQuery(),
+            None)).ToArray();
+        release.Set();
+        await first;
+
+        await Assert.ThrowsAsync<InvalidDataException>(() => writes[4]);
+        Assert.All(await Task.WhenAll(writes.Where((_, n) => n != 4)), rows => Assert.Equal(1, rows));
+        Assert.Equal(8L, await writer.WriteAsync(session => session.Prepare("SELECT count(*) FROM filler").ExecuteScalar(), None));
+    }
+
+    [Fact]
+    public async Task Delete_AfterTheNextSweep_TextIsGoneFromEveryFile()
+    {
+        const string Secret = "the text that must not stay";
+        await using var store = await OpenAsync();
+        var kept = Commits.Start(Tenant, Created, "this one stays");
+        var large = Commits.Start(Tenant, Created, string.Concat(Enumerable.Repeat(Secret, 2000)));
+        var small = Commits.Start(Tenant, Created, Secret);
+        foreach (var commit in (TurnCommit[])[large, kept, small])
+        {
+            await store.CommitAsync(commit, None);
+        }
+
+        await store.SweepAsync(None);
+        Assert.True(AnyFileHolds(Secret));
+        await store.DeleteAsync(Tenant, large.Id, None);
+        await store.DeleteAsync(Tenant, small.Id, None);
+        await store.SweepAsync(None);
+
+        Assert.False(AnyFileHolds(Secret));
+        Assert.True(AnyFileHolds("this one stays"));
+    }
+
+    [Fact]
+    public async Task Sweep_ByTheClock_RemovesWhatHasExpired()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Created);
+        var log = new StoreLogCollector<SqliteResponseStore>();
+        await using var store = new SqliteResponseStore(new StoreOptions { Path = _folder }, _services.GetRequiredService<StoreMetrics>(), time, log);
+        await store.StartAsync();
+        await store.CommitAsync(Commits.Start(Tenant, Created, "soon gone") with { Retention = TimeSpan.FromSeconds(10) }, None);
+
+        time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Contains("3 expired rows", await log.WaitForAsync(2021), StringComparison.Ordinal);
+    }
+
+    private Task<SqliteResponseStore> OpenAsync() => OpenAsync(_folder);
+
+    private async Task<SqliteResponseStore> OpenAsync(string path)
+    {
+        var store = new SqliteResponseStore(
+            new StoreOptions { Path = path, CommandTimeout = TimeSpan.FromSeconds(0.5), SweepInterval = TimeSpan.FromDays(1) },
+            _services.GetRequiredService<StoreMetrics>(),
+            TimeProvider.System,
+            NullLogger<SqliteResponseStore>.Instance);
+        try
+        {
+            await store.StartAsync();
+            return store;
+        }
+        catch
+        {
+            await store.DisposeAsync();
+            throw;
+        }
+    }
+
+    private bool AnyFileHolds(string text)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        foreach (var file in Directory.EnumerateFiles(_folder, "gateway.db*"))
+        {
+            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var all = new MemoryStream();
+            stream.CopyTo(all);
+            if (all.ToArray().AsSpan().IndexOf(bytes) >= 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

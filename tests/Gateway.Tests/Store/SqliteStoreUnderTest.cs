@@ -1,0 +1,52 @@
+using System.Globalization;
+using Gateway.Store;
+using Gateway.Store.Sqlite;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Gateway.Tests.Store;
+
+internal sealed class SqliteStoreUnderTest : StoreUnderTest
+{
+    private readonly SqliteResponseStore _store;
+
+    private SqliteStoreUnderTest() =>
+        _store = new SqliteResponseStore(
+            new StoreOptions { Path = Folder, SweepInterval = TimeSpan.FromDays(1) }, Metrics, Time, NullLogger<SqliteResponseStore>.Instance);
+
+    public string Folder { get; } = Directory.CreateTempSubdirectory("gateway-store-").FullName;
+
+    public override IResponseStore Store => _store;
+
+    public static async Task<SqliteStoreUnderTest> StartAsync()
+    {
+        var test = new SqliteStoreUnderTest();
+        await test._store.StartAsync();
+        return test;
+    }
+
+    public override Task AdvanceAsync(TimeSpan time)
+    {
+        Time.Advance(time);
+        return Task.CompletedTask;
+    }
+
+    public Task SweepAsync() => _store.SweepAsync(CancellationToken.None);
+
+    public override async Task<int> CountAsync()
+    {
+        await SweepAsync();
+        await using var connection = new SqliteConnection($"Data Source={Path.Combine(Folder, "gateway.db")};Pooling=False;Mode=ReadOnly");
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT (SELECT count(*) FROM response) + (SELECT count(*) FROM log) + (SELECT count(*) FROM turn)";
+        return Convert.ToInt32(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await _store.DisposeAsync();
+        Directory.Delete(Folder, recursive: true);
+        await base.DisposeAsync();
+    }
+}

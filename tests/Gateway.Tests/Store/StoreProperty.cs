@@ -1,0 +1,150 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Gateway.Store;
+
+namespace Gateway.Tests.Store;
+
+/// <summary>Any sequence of appends, branches, races, deletions and passing time means the same to a store and to the model.</summary>
+internal static class StoreProperty
+{
+    public enum Kind
+    {
+        Start,
+        Continue,
+        Race,
+        ContinueFromAnOldLoad,
+        Aside,
+        SendAgain,
+        Delete,
+        TimePasses,
+    }
+
+    public static Task CheckAsync(Func<Task<StoreUnderTest>> open)
+    {
+        var step = from kind in Gen.Frequency(
+                       (2, Gen.Constant(Kind.Start)),
+                       (6, Gen.Constant(Kind.Continue)),
+                       (3, Gen.Constant(Kind.Race)),
+                       (2, Gen.Constant(Kind.ContinueFromAnOldLoad)),
+                       (1, Gen.Constant(Kind.Aside)),
+                       (1, Gen.Constant(Kind.SendAgain)),
+                       (2, Gen.Constant(Kind.Delete)),
+                       (2, Gen.Constant(Kind.TimePasses)))
+                   from which in Gen.Choose(0, 1000)
+                   from hours in Gen.Choose(1, 20)
+                   select new Step(kind, which, hours);
+        var sequences = Arb.From(step.ArrayOf().Resize(40), WithoutOne);
+
+        // FsCheck runs a property on the caller's thread.
+        return Task.Run(() => Prop.ForAll(sequences, steps => RunAsync(open, steps).GetAwaiter().GetResult())
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(50)));
+    }
+
+    private static IEnumerable<Step[]> WithoutOne(Step[] steps) =>
+        Enumerable.Range(0, steps.Length).Select(n => steps.Where((_, at) => at != n).ToArray());
+
+    private static async Task RunAsync(Func<Task<StoreUnderTest>> open, Step[] steps)
+    {
+        await using var test = await open();
+        var run = new Run(test, new ModelStore(test.Time));
+        foreach (var step in steps)
+        {
+            await run.DoAsync(step);
+        }
+
+        await run.CompareAllAsync();
+    }
+
+    internal sealed record Step(Kind Kind, int Which, int Hours);
+
+    private sealed class Run(StoreUnderTest test, ModelStore model)
+    {
+        private static readonly CancellationToken None = CancellationToken.None;
+        private readonly List<TurnCommit> _commits = [];
+        private readonly List<Chain> _loads = [];
+        private int _texts;
+
+        public async Task DoAsync(Step step)
+        {
+            switch (step.Kind)
+            {
+                case Kind.TimePasses:
+                    await test.AdvanceAsync(TimeSpan.FromHours(step.Hours));
+                    return;
+                case Kind.Start:
+                    await CommitAsync(Commits.Start(test.Tenant, test.Time.GetUtcNow(), Text()), step);
+                    return;
+                case Kind.ContinueFromAnOldLoad when _loads.Count > 0:
+                    await CommitAsync(Child(_loads[step.Which % _loads.Count]), step);
+                    return;
+            }
+
+            if (_commits.Count == 0)
+            {
+                return;
+            }
+
+            var commit = _commits[step.Which % _commits.Count];
+            switch (step.Kind)
+            {
+                case Kind.Continue when await LoadAsync(commit.Id) is { } parent:
+                    await CommitAsync(Child(parent), step);
+                    break;
+                case Kind.Race when await LoadAsync(commit.Id) is { } parent:
+                    await CommitAsync(Child(parent), step);
+                    await CommitAsync(Child(parent), step);
+                    break;
+                case Kind.Aside when await LoadAsync(commit.Id) is { } parent:
+                    await CommitAsync(Child(parent) with { Aside = true }, step);
+                    break;
+                case Kind.SendAgain when model.Exists(commit.Id):
+                    Assert.Equal(CommitOutcome.AlreadyCommitted, await test.Store.CommitAsync(commit, None));
+                    break;
+                case Kind.Delete:
+                    Assert.Equal(model.Delete(commit.Id), await test.Store.DeleteAsync(test.Tenant, commit.Id, None));
+                    break;
+            }
+        }
+
+        public async Task CompareAllAsync()
+        {
+            foreach (var commit in _commits)
+            {
+                await LoadAsync(commit.Id);
+                Assert.Equal(model.Get(commit.Id)?.Text(), (await test.Store.GetAsync(test.Tenant, commit.Id, None))?.Turn.Text());
+            }
+
+            var page = await test.Store.ListAsync(test.Tenant, new ListQuery(1000, null, null), None);
+            Assert.Equal(model.List(), page?.Data.Select(stored => stored.Record.Id));
+
+            await test.AdvanceAsync(TimeSpan.FromDays(5));
+            Assert.Equal(0, await test.CountAsync());
+        }
+
+        private string Text() => $"text {_texts++}";
+
+        private TurnCommit Child(Chain parent) => Commits.Child(test.Tenant, parent, test.Time.GetUtcNow(), Text());
+
+        private async Task CommitAsync(TurnCommit commit, Step step)
+        {
+            var kept = commit with { Retention = TimeSpan.FromHours(10 + step.Which % 3 * 15) };
+            Assert.Equal(model.Commit(kept), await test.Store.CommitAsync(kept, None));
+            _commits.Add(kept);
+        }
+
+        private async Task<Chain?> LoadAsync(ResponseId id)
+        {
+            var expected = model.Load(id);
+            var chain = await test.Store.LoadChainAsync(test.Tenant, id, None);
+            Assert.Equal(expected?.Turns.Select(turn => turn.Text()), chain?.Turns.Select(turn => turn.Text()));
+            Assert.Equal(expected?.Path, chain?.Parent.Path);
+            Assert.Equal(expected?.IsTail, chain?.ParentIsTail);
+            if (chain is not null)
+            {
+                _loads.Add(chain);
+            }
+
+            return chain;
+        }
+    }
+}

@@ -1,0 +1,214 @@
+using Gateway.Upstream;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Tests.Upstream;
+
+public sealed class RouteTableTests
+{
+    [Fact]
+    public async Task Find_ExactNamesGoBeforeGlobsAndThoseBeforeDiscovered()
+    {
+        await using var server = await FakeServer.StartAsync(_ => Task.CompletedTask, "small", "org/one", "other");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>
+        {
+            ["Gateway:Upstreams:a:Address"] = server.Address,
+            ["Gateway:Upstreams:b:Address"] = server.Address,
+            ["Gateway:Upstreams:b:Models:0"] = "org/*",
+            ["Gateway:Upstreams:c:Address"] = server.Address,
+            ["Gateway:Upstreams:c:Models:0"] = "small",
+            ["Gateway:Upstreams:c:Models:1"] = "big=org/very-big",
+            ["Gateway:Upstreams:d:Address"] = server.Address,
+            ["Gateway:Upstreams:d:Models:0"] = "small",
+        });
+        await host.Routes.WaitForFirstDiscoveryAsync(default);
+
+        Assert.Equal(("c", "small"), Place("small"));
+        Assert.Equal(("c", "org/very-big"), Place("big"));
+        Assert.Equal(("b", "org/one"), Place("org/one"));
+        Assert.Equal(("b", "org/unheard-of"), Place("org/unheard-of"));
+        Assert.Equal(("a", "other"), Place("other"));
+        Assert.Null(host.Routes.Find("unknown"));
+        Assert.Null(host.Routes.Find("Small"));
+        Assert.Equal([("big", "c"), ("org/one", "b"), ("other", "a"), ("small", "c")], host.Routes.List().Select(m => (m.Id, m.Upstream)));
+
+        (string, string)? Place(string model) => host.Routes.Find(model) is { } r ? (r.Upstream, r.Model) : null;
+    }
+
+    [Fact]
+    public async Task Remember_ChangesTheProfileForLaterRequestsOnly()
+    {
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Refusing());
+        var before = host.Routes.Find("m")!;
+
+        host.Routes.Remember(before, p => p with { StreamOptions = false });
+
+        Assert.True(before.Profile.StreamOptions);
+        Assert.False(host.Routes.Find("m")!.Profile.StreamOptions);
+    }
+
+    [Fact]
+    public async Task FindAsync_JustAfterTheStart_WaitsForTheFirstList()
+    {
+        var release = new TaskCompletionSource();
+        await using var slow = new SlowList(release.Task, "late");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?> { ["Gateway:Upstreams:main:Address"] = slow.Address });
+
+        var finding = host.Routes.FindAsync("late", default).AsTask();
+        Assert.False(finding.IsCompleted);
+        release.SetResult();
+
+        Assert.Equal("main", (await finding.WaitAsync(TimeSpan.FromSeconds(5)))!.Upstream);
+    }
+
+    [Fact]
+    public async Task Discovery_JoinsAllDestinationsAndKeepsTheListOfOneThatIsDown()
+    {
+        var one = await FakeServer.StartAsync(_ => Task.CompletedTask, "a", "shared");
+        await using var two = await FakeServer.StartAsync(_ => Task.CompletedTask, "b", "shared");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>
+        {
+            ["Gateway:Upstreams:main:Addresses:0"] = one.Address,
+            ["Gateway:Upstreams:main:Addresses:1"] = two.Address,
+            ["Gateway:Discovery:Interval"] = "00:00:00.050",
+        });
+        await host.Routes.WaitForFirstDiscoveryAsync(default);
+        Assert.Equal(["a", "b", "shared"], host.Routes.List().Select(m => m.Id));
+
+        await one.DisposeAsync();
+        // Two further rounds have certainly asked the closed server when a changed configuration was seen.
+        host.Reload(("Gateway:Upstreams:extra:Address", two.Address), ("Gateway:Upstreams:extra:Models:0", "x"));
+        await Until.TrueAsync(() => host.Routes.Find("x") is not null);
+
+        Assert.Equal(["a", "b", "shared", "x"], host.Routes.List().Select(m => m.Id));
+    }
+
+    [Fact]
+    public async Task Discovery_ServerThatComesUpLater_IsFound()
+    {
+        var up = false;
+        await using var server = new SwitchableList(() => Volatile.Read(ref up), "m1");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>
+        {
+            ["Gateway:Upstreams:main:Address"] = server.Address,
+            ["Gateway:Discovery:RetryInterval"] = "00:00:00.020",
+        });
+        await host.Routes.WaitForFirstDiscoveryAsync(default);
+        Assert.Null(host.Routes.Find("m1"));
+
+        Volatile.Write(ref up, true);
+
+        await Until.TrueAsync(() => host.Routes.Find("m1") is not null);
+    }
+
+    [Fact]
+    public async Task Reload_AddsChangesAndRemovesUpstreams()
+    {
+        await using var one = await FakeServer.AnswerAsync(200, "1");
+        await using var two = await FakeServer.AnswerAsync(200, "2");
+        await using var host = await UpstreamHost.StartAsync(one.Address);
+        host.Routes.Remember(host.Routes.Find("m")!, p => p with { StreamOptions = false });
+
+        host.Reload(("Gateway:Upstreams:next:Address", two.Address), ("Gateway:Upstreams:next:Models:0", "n"));
+        await Until.TrueAsync(async () => await AnswerOfAsync("n") == "2");
+        Assert.Equal("1", await AnswerOfAsync("m"));
+        Assert.False(host.Routes.Find("m")!.Profile.StreamOptions);
+
+        host.Reload(("Gateway:Upstreams:main:Addresses:0", two.Address));
+        await Until.TrueAsync(async () => await AnswerOfAsync("m") == "2");
+        Assert.True(host.Routes.Find("m")!.Profile.StreamOptions);
+
+        host.Reload(("Gateway:Upstreams:next:Models:0", "n=other"), ("Gateway:Upstreams:main:Profile", "no-such-profile"));
+        Assert.Equal("n", host.Routes.Find("n")!.Model);
+
+        host.Reload(("Gateway:Upstreams:main:Profile", null), ("Gateway:Upstreams:next:Models:0", "k"));
+        Assert.Null(host.Routes.Find("n"));
+        Assert.NotNull(host.Routes.Find("k"));
+
+        async Task<string> AnswerOfAsync(string model)
+        {
+            await using var reply = await host.Chat.SendAsync(
+                new ChatCall { Route = host.Routes.Find(model)!, Body = "{}"u8.ToArray(), Stream = false }, default);
+            return await new StreamReader(reply.Body).ReadToEndAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Start_WithWrongConfiguration_FailsNamingKeyAndValue()
+    {
+        var settings = UpstreamHost.Settings("not-a-url");
+
+        var error = await Assert.ThrowsAnyAsync<OptionsValidationException>(() => UpstreamHost.StartAsync(settings));
+
+        Assert.Contains("Gateway:Upstreams:main:Addresses:0 is 'not-a-url'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Gateway:Discovery:Interval", "00:00:00")]
+    [InlineData("Gateway:Passthrough:Paths:0", "../admin")]
+    [InlineData("Gateway:Passthrough:Paths:0", "responses/x")]
+    public async Task Start_WithWrongOptions_FailsNamingKeyAndValue(string key, string value)
+    {
+        var settings = UpstreamHost.Settings(UpstreamHost.Refusing());
+        settings[key] = value;
+
+        var error = await Assert.ThrowsAnyAsync<OptionsValidationException>(() => UpstreamHost.StartAsync(settings));
+
+        Assert.Contains($"{key} is '{value}'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task KeyFile_IsReadAgain()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, "first\n");
+            await using var server = await FakeServer.AnswerAsync(200, "{}");
+            var settings = UpstreamHost.Settings(server.Address);
+            settings["Gateway:Upstreams:main:ApiKeyFile"] = file;
+            settings["Gateway:Discovery:Interval"] = "00:00:00.020";
+            await using var host = await UpstreamHost.StartAsync(settings);
+            await using (await host.SendAsync())
+            {
+            }
+
+            Assert.Equal("Bearer first", server.Requests.Last().Headers["Authorization"]);
+            await File.WriteAllTextAsync(file, "second");
+
+            await Until.TrueAsync(async () =>
+            {
+                await using var reply = await host.SendAsync();
+                return server.Requests.Last().Headers["Authorization"] == "Bearer second";
+            });
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    /// <summary>A server whose list of models waits for a signal.</summary>
+    private sealed class SlowList(Task release, string model) : IAsyncDisposable
+    {
+        private readonly RawServer _server = new((_, _) =>
+        {
+            release.Wait(TimeSpan.FromSeconds(10));
+            return RawServer.Json($$"""{"data":[{"id":"{{model}}"}]}""");
+        });
+
+        public string Address => _server.Address;
+
+        public ValueTask DisposeAsync() => _server.DisposeAsync();
+    }
+
+    /// <summary>A server that hangs up until it is switched on.</summary>
+    private sealed class SwitchableList(Func<bool> isUp, string model) : IAsyncDisposable
+    {
+        private readonly RawServer _server = new((_, _) => isUp() ? RawServer.Json($$"""{"data":[{"id":"{{model}}"}]}""") : null);
+
+        public string Address => _server.Address;
+
+        public ValueTask DisposeAsync() => _server.DisposeAsync();
+    }
+}

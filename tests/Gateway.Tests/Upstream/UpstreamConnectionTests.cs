@@ -1,0 +1,180 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Gateway.Upstream;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy;
+
+namespace Gateway.Tests.Upstream;
+
+public sealed class UpstreamConnectionTests
+{
+    [Fact]
+    public async Task CaFile_IsTheOnlyTrust()
+    {
+        using var authority = MakeAuthority();
+        using var other = MakeAuthority();
+        using var certificate = MakeCertificate(authority);
+        await using var server = await StartTlsAsync(certificate);
+        var address = $"{server.Urls.First()}/v1";
+        var file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, authority.ExportCertificatePem());
+            Assert.Equal(UpstreamFailure.None, await TryAsync(address, file));
+
+            await File.WriteAllTextAsync(file, other.ExportCertificatePem());
+            Assert.Equal(UpstreamFailure.Connect, await TryAsync(address, file));
+            Assert.Equal(UpstreamFailure.Connect, await TryAsync(address, null));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task ConnectTimeout_EndsTheWaitForAServerThatDoesNotAccept()
+    {
+        // A full accept queue: the system leaves further connections unanswered.
+        using var full = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        full.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        full.Listen(0);
+        var fillers = new List<Socket>();
+        for (var i = 0; i < 4; i++)
+        {
+            var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
+            _ = filler.ConnectAsync(full.LocalEndPoint!).ContinueWith(_ => { }, TaskScheduler.Default);
+            fillers.Add(filler);
+        }
+
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        var settings = UpstreamHost.Settings($"http://127.0.0.1:{((IPEndPoint)full.LocalEndPoint!).Port}/v1", server.Address);
+        settings["Gateway:Upstreams:main:ConnectTimeout"] = "00:00:00.200";
+        await using var host = await UpstreamHost.StartAsync(settings);
+
+        for (var i = 0; i < 2; i++)
+        {
+            await using var reply = await host.SendAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+            Assert.Equal(UpstreamFailure.None, reply.Failure);
+        }
+
+        fillers.ForEach(f => f.Dispose());
+    }
+
+    [Fact]
+    public async Task Health_DestinationThatRefuses_IsLeftAloneButNotTheLastOne()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Refusing(), server.Address);
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        Assert.Equal(2, cluster.DestinationsState.AvailableDestinations.Count);
+
+        for (var i = 0; i < 2; i++)
+        {
+            await using var reply = await host.SendAsync();
+        }
+
+        Assert.Equal(server.Address, Assert.Single(cluster.DestinationsState.AvailableDestinations).DestinationId);
+        await server.DisposeAsync();
+        await using var failed = await host.SendAsync();
+        Assert.Equal(UpstreamFailure.Connect, failed.Failure);
+        Assert.NotEmpty(cluster.DestinationsState.AvailableDestinations);
+    }
+
+    [Fact]
+    public async Task Metrics_CountAttemptsByOutcome()
+    {
+        var counted = new Dictionary<string, long>();
+        using var listener = new MeterListener();
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Refusing(), server.Address);
+        var factory = host.Get<IMeterFactory>();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            // Meters of other tests' hosts have the same name.
+            if (instrument.Meter.Name == "Gateway" && ReferenceEquals(instrument.Meter.Scope, factory))
+            {
+                l.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            var key = instrument.Name;
+            foreach (var tag in tags)
+            {
+                key += $" {tag.Value}";
+            }
+
+            lock (counted)
+            {
+                counted[key] = counted.GetValueOrDefault(key) + value;
+            }
+        });
+        listener.SetMeasurementEventCallback<double>((instrument, value, _, _) =>
+        {
+            lock (counted)
+            {
+                counted[instrument.Name] = counted.GetValueOrDefault(instrument.Name) + (value > 0 ? 1 : 0);
+            }
+        });
+        listener.Start();
+
+        for (var i = 0; i < 2; i++)
+        {
+            await using var reply = await host.SendAsync();
+        }
+
+        Assert.Equal(1, counted["gateway.upstream.requests main connect"]);
+        Assert.Equal(2, counted["gateway.upstream.requests main ok"]);
+        Assert.Equal(0, counted["gateway.upstream.in_flight main"]);
+        Assert.Equal(2, counted["gateway.upstream.time_to_headers"]);
+    }
+
+    private static async Task<UpstreamFailure> TryAsync(string address, string? caFile)
+    {
+        var settings = UpstreamHost.Settings(address);
+        settings["Gateway:Upstreams:main:CaFile"] = caFile;
+        await using var host = await UpstreamHost.StartAsync(settings);
+        await using var reply = await host.SendAsync();
+        return reply.Failure;
+    }
+
+    private static async Task<WebApplication> StartTlsAsync(X509Certificate2 certificate)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.UseHttps(certificate)));
+        var app = builder.Build();
+        app.Run(context => context.Response.WriteAsync("{}"));
+        await app.StartAsync();
+        return app;
+    }
+
+    private static X509Certificate2 MakeAuthority()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=Test authority", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
+    }
+
+    private static X509Certificate2 MakeCertificate(X509Certificate2 authority)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        using var signed = request.Create(authority, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [1, 2, 3, 4]);
+        using var certificate = signed.CopyWithPrivateKey(key);
+        return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null);
+    }
+}
