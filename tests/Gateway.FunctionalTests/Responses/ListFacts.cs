@@ -124,10 +124,10 @@ public sealed class ListFacts(GatewayFixture fixture) : FunctionalTest(fixture),
         await StreamAsync("""{"input":"Hi"}""");
         await PostAsync("{}");
 
-        Assert.Equal(2, gateway.Metrics.Sum("gateway.responses"));
+        await gateway.Metrics.WaitForSumAsync("gateway.responses", 2);
+        await gateway.Metrics.WaitForSumAsync("gateway.errors", 1);
+        await gateway.Metrics.WaitForSumAsync("gateway.open_streams", 0);
         Assert.Equal(2 * 7, gateway.Metrics.Of("gateway.tokens").Where(m => m.Tags.Values.Contains("output")).Sum(m => m.Value));
-        Assert.Equal(1, gateway.Metrics.Sum("gateway.errors"));
-        Assert.Equal(0, gateway.Metrics.Sum("gateway.open_streams"));
         Assert.Contains("gateway_responses", (await GetAsync("/metrics")).Body, StringComparison.Ordinal);
     }
 }
