@@ -8,7 +8,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests;
 
 /// <summary>What a test of the whole gateway has at hand: an upstream to script, a gateway to call, and short ways to call it.</summary>
-public abstract class FunctionalTest(GatewayFixture fixture) : IClassFixture<GatewayFixture>, IAsyncLifetime
+public abstract class FunctionalTest(GatewayFixture fixture) : IAsyncLifetime
 {
     private readonly List<IAsyncDisposable> _own = [];
     private TestGateway _gateway = fixture.Gateway;

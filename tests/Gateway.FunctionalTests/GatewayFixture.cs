@@ -4,7 +4,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests;
 
 /// <summary>One scripted upstream and one gateway in front of it, shared by the tests of a class.</summary>
-public sealed class GatewayFixture : IAsyncLifetime
+public class GatewayFixture : IAsyncLifetime
 {
     public const string Model = "scripted";
 
@@ -15,14 +15,18 @@ public sealed class GatewayFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Upstream = await ScriptedUpstream.StartAsync();
-        Gateway = await TestGateway.StartAsync(OptionsFor(Upstream));
+        Gateway = await TestGateway.StartAsync(OptionsFor(Upstream) with { Redis = await ConnectAsync() });
     }
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         await Gateway.DisposeAsync();
         await Upstream.DisposeAsync();
     }
+
+    /// <summary>The Redis to keep responses in; null for SQLite.</summary>
+    private protected virtual Task<string?> ConnectAsync() => Task.FromResult<string?>(null);
 
     /// <summary>A gateway with this upstream, which serves <see cref="Model"/> with the generic profile, and with these further settings.</summary>
     internal static TestGatewayOptions OptionsFor(ScriptedUpstream upstream, params IEnumerable<(string Key, string Value)> settings)

@@ -13,6 +13,7 @@ public sealed class CollectedMetrics : IDisposable
 
     private readonly MeterListener _listener = new();
     private readonly ConcurrentQueue<CollectedMeasurement> _measurements = new();
+    private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public CollectedMetrics(IMeterFactory factory)
     {
@@ -34,6 +35,30 @@ public sealed class CollectedMetrics : IDisposable
     /// <summary>The sum of an instrument's measurements: a counter's value, or that of an up-down counter.</summary>
     public double Sum(string instrument) => Of(instrument).Sum(m => m.Value);
 
+    /// <summary>Waits until the sum of an instrument is this: a gateway may measure just after its client has read the answer.</summary>
+    /// <exception cref="TimeoutException">It was not within ten seconds.</exception>
+    public async Task WaitForSumAsync(string instrument, double sum)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        while (true)
+        {
+            var next = _next.Task;
+            if (Math.Abs(Sum(instrument) - sum) < 1e-9)
+            {
+                return;
+            }
+
+            try
+            {
+                await next.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new TimeoutException($"{instrument} is {Sum(instrument)}, not {sum}.");
+            }
+        }
+    }
+
     /// <summary>Asks the observable instruments for their values.</summary>
     public void Observe() => _listener.RecordObservableInstruments();
 
@@ -45,5 +70,7 @@ public sealed class CollectedMetrics : IDisposable
         {
             _measurements.Enqueue(new CollectedMeasurement(instrument.Name, value, new Dictionary<string, object?>(tags.ToArray())));
         }
+
+        Interlocked.Exchange(ref _next, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 }

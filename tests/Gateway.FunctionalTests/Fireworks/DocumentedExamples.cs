@@ -4,7 +4,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests.Fireworks;
 
 /// <summary>Every example of the three original documents: the list reference, the guide, and the response object's reference.</summary>
-public sealed class DocumentedExamples(GatewayFixture fixture) : FunctionalTest(fixture)
+public sealed class DocumentedExamples(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     private const string Path = "/inference/v1/responses";
     private const string Model = "accounts/fireworks/models/qwen3-235b-a22b";

@@ -5,7 +5,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests.Fireworks;
 
 /// <summary>Facts 85 to 90 of the contract's checklist, and the rest of its section 3.5: the dialect under <c>/inference/v1</c>.</summary>
-public sealed class FireworksFacts(GatewayFixture fixture) : FunctionalTest(fixture)
+public sealed class FireworksFacts(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     private const string Path = "/inference/v1/responses";
     private const string Model = "accounts/fireworks/models/qwen3-235b-a22b";

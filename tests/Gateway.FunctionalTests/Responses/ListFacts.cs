@@ -1,7 +1,7 @@
 namespace Gateway.FunctionalTests.Responses;
 
 /// <summary>Facts 83 and 84 of the contract's checklist, and the lists of models.</summary>
-public sealed class ListFacts(GatewayFixture fixture) : FunctionalTest(fixture)
+public sealed class ListFacts(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     [Theory]
     [InlineData("limit=0", "limit")]
@@ -116,12 +116,18 @@ public sealed class ListFacts(GatewayFixture fixture) : FunctionalTest(fixture)
     }
 
     [Fact]
-    public async Task Metrics_CountResponses()
+    public async Task Metrics_CountResponsesTokensAndErrors()
     {
+        var gateway = await UseOwnGatewayAsync();
+
         await CreateAsync("""{"input":"Hi"}""");
+        await StreamAsync("""{"input":"Hi"}""");
+        await PostAsync("{}");
 
-        var metrics = (await GetAsync("/metrics")).Body;
-
-        Assert.Contains("gateway_", metrics, StringComparison.Ordinal);
+        await gateway.Metrics.WaitForSumAsync("gateway.responses", 2);
+        await gateway.Metrics.WaitForSumAsync("gateway.errors", 1);
+        await gateway.Metrics.WaitForSumAsync("gateway.open_streams", 0);
+        Assert.Equal(2 * 7, gateway.Metrics.Of("gateway.tokens").Where(m => m.Tags.Values.Contains("output")).Sum(m => m.Value));
+        Assert.Contains("gateway_responses", (await GetAsync("/metrics")).Body, StringComparison.Ordinal);
     }
 }

@@ -5,7 +5,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests.Responses;
 
 /// <summary>Facts 1 to 20 of the contract's checklist: what requests are taken and how others are refused.</summary>
-public sealed class RequestFacts(GatewayFixture fixture) : FunctionalTest(fixture)
+public sealed class RequestFacts(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     private const string Weather = """{"type":"function","name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}""";
 
@@ -408,4 +408,56 @@ public sealed class RequestFacts(GatewayFixture fixture) : FunctionalTest(fixtur
         Assert.Equal("Hi", stream.Of("response.output_text.delta").Single().Text("logprobs[0].token"));
         Assert.Equal(JsonValueKind.Array, stream.Final.At("output[0].content[0].logprobs[0].bytes").ValueKind);
     }
+
+    [Fact]
+    public async Task TruncationAuto_DropsTheOldestItemsAndTriesAgain()
+    {
+        Upstream.Default = request => request["messages"]!.AsArray().Count > 4
+            ? Misbehaviours.Named("29 ContextError (vllm)").CreateReaction()(request)
+            : ChatAnswer.Say("Fits").For(request);
+        var input = string.Join(',', Enumerable.Range(1, 4).Select(i => $$"""{"role":"user","content":"Q{{i}}"},{"role":"assistant","content":"A{{i}}"}"""));
+
+        var response = await CreateAsync($$"""{"instructions":"Be kind.","truncation":"auto","input":[{{input}},{"role":"user","content":"Last"}]}""");
+
+        Assert.Equal("Fits", response.OutputText());
+        Assert.Equal(("system", "Last"), (Upstream.LastCall.Roles.First(), Upstream.LastCall.Messages[^1]!["content"]!.GetValue<string>()));
+    }
+
+    [Fact]
+    public async Task MaxOutputTokensThatOverflow_AreLoweredOnce()
+    {
+        Upstream.Enqueue(ChatScript.Of(400, """
+            {"object":"error","message":"This model's maximum context length is 4096 tokens. However, you requested 5100 tokens (1100 in the messages, 4000 in the completion).","code":400}
+            """));
+
+        await CreateAsync("""{"input":"Hi","max_output_tokens":4000}""");
+
+        Assert.Equal([4000, 2996], Upstream.Calls.Select(call => call.Body["max_tokens"]!.GetValue<int>()));
+    }
+
+    [Fact]
+    public async Task Obfuscation_Asked_IsOnEveryDelta()
+    {
+        var padded = await StreamAsync("""{"input":"Hi","stream_options":{"include_obfuscation":true}}""");
+        var plain = await StreamAsync("""{"input":"Hi"}""");
+
+        Assert.All(padded.Of("response.output_text.delta"), delta => Assert.NotEmpty(delta.Text("obfuscation")!));
+        Assert.All(plain.Of("response.output_text.delta"), delta => Assert.Null(delta.Find("obfuscation")));
+    }
+
+    [Fact]
+    public async Task Get_StreamOfAForegroundResponse_IsRefused()
+    {
+        var created = await CreateAsync("""{"input":"Hi"}""");
+
+        (await GetAsync($"/v1/responses/{created.Text("id")}?stream=true")).AssertError(400, "unsupported_value", "stream");
+    }
+
+    [Theory]
+    [InlineData("\"background\":true", "background")]
+    [InlineData("\"conversation\":\"conv_x\"", "conversation")]
+    [InlineData("\"prompt\":{\"id\":\"p\"}", "prompt")]
+    [InlineData("\"moderation\":{\"model\":\"m\"}", "moderation")]
+    public async Task Feature_OfALaterIssue_IsAnUnsupportedParameter(string member, string param) =>
+        (await PostAsync(WithModel($$"""{"input":"Hi",{{member}}}"""))).AssertError(400, "unsupported_parameter", param);
 }

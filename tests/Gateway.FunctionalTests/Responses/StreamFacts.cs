@@ -7,7 +7,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests.Responses;
 
 /// <summary>Facts 34 to 41 and 43 to 60 of the contract's checklist. Those that hold for every stream are checked by <see cref="ResponseStream"/> in each test that streams.</summary>
-public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture)
+public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     private const string Weather = """{"type":"function","name":"get_weather","parameters":{"type":"object"}}""";
 

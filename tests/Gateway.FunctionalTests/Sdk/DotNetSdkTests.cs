@@ -8,7 +8,7 @@ using OpenAI.Responses;
 namespace Gateway.FunctionalTests.Sdk;
 
 /// <summary>The OpenAI .NET SDK, as it comes, against the gateway.</summary>
-public sealed class DotNetSdkTests(GatewayFixture fixture) : FunctionalTest(fixture)
+public sealed class DotNetSdkTests(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     private static readonly FunctionTool Weather = ResponseTool.CreateFunctionTool(
         "get_weather", BinaryData.FromString("""{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"""), strictModeEnabled: true, "The weather of a city");

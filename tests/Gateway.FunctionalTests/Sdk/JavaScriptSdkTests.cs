@@ -6,7 +6,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests.Sdk;
 
 /// <summary>The openai npm package, run by node: js/cases.mjs against a gateway whose upstream does what the user asks for.</summary>
-public sealed class JavaScriptSdkTests(GatewayFixture fixture, ITestOutputHelper output) : FunctionalTest(fixture)
+public sealed class JavaScriptSdkTests(GatewayFixture fixture, ITestOutputHelper output) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     [Fact]
     public async Task EveryCase_OfTheJavaScriptSdk_Passes()

@@ -6,7 +6,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests.Upstream;
 
 /// <summary>Every misbehaviour of an upstream that concerns what it answers, through the whole gateway, streamed and not.</summary>
-public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(fixture)
+public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     private const string Weather = """{"type":"function","name":"get_weather","parameters":{"type":"object"}}""";
     private const string Request = $$"""{"input":"Weather?","tools":[{{Weather}}]}""";

@@ -4,7 +4,7 @@ using Gateway.Testing.Scripting;
 namespace Gateway.FunctionalTests.Upstream;
 
 /// <summary>Misbehaviours 9, 39 to 47: servers that look at the request. The gateway's requests must pass them, with the profile made for them.</summary>
-public sealed class StrictUpstreamTests(GatewayFixture fixture) : FunctionalTest(fixture)
+public sealed class StrictUpstreamTests(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     private const string Weather = """{"type":"function","name":"get_weather","parameters":{"type":"object"}}""";
 

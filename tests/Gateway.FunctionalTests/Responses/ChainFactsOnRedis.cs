@@ -1,0 +1,3 @@
+namespace Gateway.FunctionalTests.Responses;
+
+public sealed class ChainFactsOnRedis(RedisGatewayFixture fixture) : ChainFacts(fixture), IClassFixture<RedisGatewayFixture>;

@@ -1,0 +1,3 @@
+namespace Gateway.FunctionalTests.Responses;
+
+public sealed class ChainFactsOnSqlite(GatewayFixture fixture) : ChainFacts(fixture), IClassFixture<GatewayFixture>;
