@@ -61,7 +61,7 @@ internal sealed class RedisCommit
     {
         // The index first, the logs of other chains next, the turn last: what is told is then listed, and its history is kept. One server
         // does them in the order they are sent, so only a Cluster, or a history that must be seen whole first, costs another round trip.
-        var indexed = RedisIndex.AddAsync(db, _commit);
+        var indexed = RedisIndex.AddAsync(db, _commit, isCluster ? CommandFlags.None : CommandFlags.FireAndForget);
         if (isCluster)
         {
             await indexed.WaitAsync(cancellationToken).ConfigureAwait(false);

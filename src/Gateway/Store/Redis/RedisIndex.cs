@@ -7,11 +7,17 @@ internal sealed class RedisIndex(TimeSpan retention, TimeProvider time)
 {
     private const CommandFlags Primary = CommandFlags.DemandMaster;
 
-    public static Task AddAsync(IDatabase db, TurnCommit commit) =>
+    /// <param name="db">The database.</param>
+    /// <param name="commit">The response to note.</param>
+    /// <param name="flags">
+    /// <see cref="CommandFlags.FireAndForget"/> when the commit follows on the same connection: what fails the one fails the other.
+    /// </param>
+    public static Task AddAsync(IDatabase db, TurnCommit commit, CommandFlags flags) =>
         db.ScriptEvaluateAsync(
             RedisScripts.Index,
             [RedisKeys.Index(commit.Tenant, RedisKeys.Day(commit.CreatedAt))],
-            [commit.CreatedAt.ToUnixTimeMilliseconds(), commit.Id.ToString(), (long)commit.Retention.TotalMilliseconds]);
+            [commit.CreatedAt.ToUnixTimeMilliseconds(), commit.Id.ToString(), (long)commit.Retention.TotalMilliseconds],
+            flags);
 
     public static Task RemoveAsync(IDatabase db, string tenant, ResponseRecord record) =>
         db.SortedSetRemoveAsync(RedisKeys.Index(tenant, RedisKeys.Day(record.CreatedAt)), record.Id.ToString());
