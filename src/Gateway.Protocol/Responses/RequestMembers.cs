@@ -57,7 +57,11 @@ internal sealed class RequestMembers
     /// <summary>The value as it came; empty when absent.</summary>
     public ReadOnlyMemory<byte> Raw(string name) => _values.GetValueOrDefault(name);
 
+    /// <summary>The member is there and not null.</summary>
     public bool Has(string name) => Raw(name).Length > 0;
+
+    /// <summary>The member is there, be it null.</summary>
+    public bool IsGiven(string name) => _values.ContainsKey(name);
 
     public string? String(string name, int maxLength = int.MaxValue)
     {

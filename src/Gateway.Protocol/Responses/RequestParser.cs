@@ -249,7 +249,7 @@ public static partial class RequestParser
         toolsJson = default;
         choice = ToolChoice.Auto;
         var array = members.RawArray("tools", "an array of objects");
-        var parser = new ToolParser(rules.MaxTools);
+        var parser = new ToolParser(rules.MaxTools, echoes: true);
         if (!array.IsEmpty)
         {
             if (parser.ReadArray(array, "tools") is { } error)
@@ -258,7 +258,7 @@ public static partial class RequestParser
                 return [];
             }
 
-            toolsJson = ToolParser.Echo(array);
+            toolsJson = parser.Echo();
         }
 
         // Tools that the input adds can be named by tool_choice too.

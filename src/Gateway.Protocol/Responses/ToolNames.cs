@@ -107,6 +107,13 @@ public static partial class ToolNames
         return all?.Tools ?? tools;
     }
 
+    /// <summary>The tools of a <c>tools</c> array as a response echoes it; none when it is not such an array.</summary>
+    public static IReadOnlyList<Tool> FromEcho(ReadOnlyMemory<byte> toolsJson)
+    {
+        var parser = new ToolParser();
+        return parser.ReadArray(toolsJson, "tools") is null ? parser.Tools : [];
+    }
+
     internal static ApiError? Check(string name, string path)
     {
         if (name.Length > MaxLength)

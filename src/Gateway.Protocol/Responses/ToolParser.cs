@@ -31,10 +31,14 @@ internal sealed class ToolParser
     private readonly List<Tool> _tools = [];
     private readonly HashSet<string> _upstreamNames = new(StringComparer.Ordinal);
     private readonly int _maxTools;
+    private readonly ArrayBufferWriter<byte>? _echo;
 
-    public ToolParser(int maxTools = int.MaxValue)
+    /// <param name="maxTools">The most tools to take.</param>
+    /// <param name="echoes">Gather <see cref="Echo"/> on the way.</param>
+    public ToolParser(int maxTools = int.MaxValue, bool echoes = false)
     {
         _maxTools = maxTools;
+        _echo = echoes ? new ArrayBufferWriter<byte>(256) : null;
     }
 
     public IReadOnlyList<Tool> Tools => _tools;
@@ -58,52 +62,34 @@ internal sealed class ToolParser
     }
 
     /// <summary>
-    /// The tools array as responses echo it: function tools always have <c>description</c>, <c>parameters</c> and <c>strict</c>; all
-    /// else is as it came. The array must have been read without an error.
+    /// The elements of the tools array as responses echo them, in brackets: function tools always have <c>description</c>,
+    /// <c>parameters</c> and <c>strict</c>; all else is as it came. Empty unless asked for.
     /// </summary>
-    public static ReadOnlyMemory<byte> Echo(ReadOnlyMemory<byte> array)
+    public ReadOnlyMemory<byte> Echo()
     {
-        var output = new ArrayBufferWriter<byte>(array.Length + 64);
-        output.Write("["u8);
-        foreach (var tool in JsonView.Elements(array))
-        {
-            if (output.WrittenCount > 1)
-            {
-                output.Write(","u8);
-            }
-
-            WriteEcho(output, tool);
-        }
-
-        output.Write("]"u8);
-        return output.WrittenMemory;
+        _echo?.Write(_echo.WrittenCount == 0 ? "[]"u8 : "]"u8);
+        return _echo?.WrittenMemory ?? default;
     }
 
-    private static void WriteEcho(ArrayBufferWriter<byte> output, ReadOnlyMemory<byte> tool)
+    private void AddEcho(ReadOnlyMemory<byte> tool, RequestMembers members, bool isFunction)
     {
-        var isFunction = false;
-        var hasDescription = false;
-        var hasParameters = false;
-        var hasStrict = false;
-        foreach (var member in JsonView.Members(tool))
+        if (_echo is null)
         {
-            isFunction |= member.Is("type"u8) && JsonView.TextEquals(member.Value, "function"u8);
-            hasDescription |= member.Is("description"u8);
-            hasParameters |= member.Is("parameters"u8);
-            hasStrict |= member.Is("strict"u8);
-        }
-
-        if (!isFunction)
-        {
-            output.Write(tool.Span);
             return;
         }
 
-        output.Write(tool.Span[..^1]);
-        output.Write(hasDescription ? [] : ",\"description\":null"u8);
-        output.Write(hasParameters ? [] : ",\"parameters\":null"u8);
-        output.Write(hasStrict ? [] : ",\"strict\":true"u8);
-        output.Write("}"u8);
+        _echo.Write(_echo.WrittenCount == 0 ? "["u8 : ","u8);
+        if (!isFunction)
+        {
+            _echo.Write(tool.Span);
+            return;
+        }
+
+        _echo.Write(tool.Span[..^1]);
+        _echo.Write(members.IsGiven("description") ? [] : ",\"description\":null"u8);
+        _echo.Write(members.IsGiven("parameters") ? [] : ",\"parameters\":null"u8);
+        _echo.Write(members.IsGiven("strict") ? [] : ",\"strict\":true"u8);
+        _echo.Write("}"u8);
     }
 
     private ApiError? ReadArray(ReadOnlyMemory<byte> array, string path, string? ns)
@@ -134,6 +120,11 @@ internal sealed class ToolParser
         if (members.Error is not null)
         {
             return members.Error;
+        }
+
+        if (ns is null)
+        {
+            AddEcho(json, members, type == FunctionType);
         }
 
         return type switch

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Store;
@@ -26,18 +27,27 @@ internal sealed class Conversation
     public ResponseId NewResponseId() => Chain is { ParentIsTail: true } chain ? chain.Parent.Id.NewInChain() : ResponseId.NewChain();
 
     /// <summary>The parent's model, for a request that names none; null without a parent.</summary>
-    public string? ParentModel
+    public string? ReadParentModel()
     {
-        get
+        if (Chain is null)
         {
-            if (Chain is null)
-            {
-                return null;
-            }
-
-            using var envelope = JsonDocument.Parse(Chain.Parent.Envelope);
-            return envelope.RootElement.GetProperty("model"u8).GetString();
+            return null;
         }
+
+        using var envelope = JsonDocument.Parse(Chain.Parent.Envelope);
+        return envelope.RootElement.GetProperty("model"u8).GetString();
+    }
+
+    /// <summary>The tools the parent was offered, for servers that want them whenever the history holds calls; none without a parent.</summary>
+    public IReadOnlyList<Tool> ReadParentTools()
+    {
+        if (Chain is null)
+        {
+            return [];
+        }
+
+        using var envelope = JsonDocument.Parse(Chain.Parent.Envelope);
+        return ToolNames.FromEcho(Encoding.UTF8.GetBytes(envelope.RootElement.GetProperty("tools"u8).GetRawText()));
     }
 
     /// <summary>The history's place in the store.</summary>

@@ -106,7 +106,7 @@ internal sealed class CreateResponse(
             return (null, broken);
         }
 
-        var model = request.Model ?? conversation.ParentModel;
+        var model = request.Model ?? conversation.ReadParentModel();
         if (model is null)
         {
             return (null, ApiError.MissingParameter("model"));
@@ -243,6 +243,7 @@ internal sealed class CreateResponse(
         ChainItems = prepared.Conversation.ChainItems,
         UpstreamCallIds = prepared.Conversation.UpstreamCallIds,
         OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? System.Text.Encoding.UTF8.GetString(text) : null,
+        ReadHistoryTools = prepared.Conversation.ReadParentTools,
         AffinityKey = prepared.Request.PromptCacheKey ?? prepared.Id.Chain,
     };
 

@@ -43,7 +43,7 @@ internal static class ResponsesEndpoints
         WrongMethod(app, responses + "/{id}", "GET, DELETE");
         WrongMethod(app, responses + "/{id}/input_items", "GET");
         WrongMethod(app, responses + "/{id}/cancel", "POST");
-        app.Map(basePath + "/{**rest}", (HttpContext http) => Fail(http, NotServed(http)));
+        app.Map(basePath + "/{**rest}", (HttpContext http) => Fail(http, NotServed(http))).WithOrder(2);
     }
 
     /// <summary>What the API has and this gateway does not serve yet: the one place where each is refused.</summary>

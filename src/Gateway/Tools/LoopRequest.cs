@@ -24,6 +24,9 @@ internal sealed class LoopRequest
     /// <summary>Opens sealed reasoning, or null when it is not ours.</summary>
     public required Func<string, string?> OpenSealedReasoning { get; init; }
 
+    /// <summary>The tools of the chain, for servers that want them whenever the history holds calls.</summary>
+    public required Func<IReadOnlyList<Tool>> ReadHistoryTools { get; init; }
+
     /// <summary>Requests of one chain prefer one destination.</summary>
     public string? AffinityKey { get; init; }
 }

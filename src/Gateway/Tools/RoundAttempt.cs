@@ -8,6 +8,8 @@ namespace Gateway.Tools;
 /// <summary>One round in the form in which it is sent: what the request and the profile say, and what was changed to make it succeed.</summary>
 internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
 {
+    /// <summary>The request's tools, and those that items of the context add.</summary>
+    private readonly IReadOnlyList<Tool> _tools = ToolNames.WithItems(loop.Request.Tools, loop.Items);
     private IReadOnlyList<Item> _items = loop.Items;
     private int? _maxOutputTokens = loop.Request.MaxOutputTokens;
     private bool _limitWasCut;
@@ -27,7 +29,7 @@ internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
     {
         StreamMode.Always => true,
         StreamMode.Never => false,
-        _ => loop.Request.Stream && (Route.Profile.StreamWithTools || loop.Request.Tools.Count == 0),
+        _ => loop.Request.Stream && (Route.Profile.StreamWithTools || _tools.Count == 0),
     };
 
     public ChatRequest ToChatRequest() => new()
@@ -39,7 +41,8 @@ internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
         Stream = Stream,
         MaxOutputTokens = _maxOutputTokens,
         ToolChoice = loop.Request.ToolChoice,
-        Tools = loop.Request.Tools,
+        Tools = _tools,
+        HistoryTools = Route.Profile.ToolsWithHistory && _tools.Count == 0 ? loop.ReadHistoryTools() : [],
         UpstreamCallIds = loop.UpstreamCallIds,
         OpenSealedReasoning = loop.OpenSealedReasoning,
     };
@@ -47,7 +50,7 @@ internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
     public RoundContext ToContext() => new()
     {
         Profile = Route.Profile,
-        Tools = loop.Request.Tools,
+        Tools = _tools,
         KeepReasoningTags = loop.Dialect.KeepsReasoningTags,
         WantsLogprobs = loop.Request.Include.HasFlag(Includes.Logprobs) || loop.Request.TopLogprobs > 0,
         WantsSummary = loop.Request.ReasoningSummary is not null,

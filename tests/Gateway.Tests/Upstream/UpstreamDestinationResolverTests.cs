@@ -108,6 +108,24 @@ public sealed class UpstreamDestinationResolverTests
     }
 
     [Fact]
+    public async Task Host_ReplicaIsAdded_IsFoundAtTheNextRefreshAndTheOthersKeepTheirState()
+    {
+        IPAddress[] addresses = [IPAddress.Loopback, IPAddress.Parse("127.0.0.2")];
+        await using var host = await UpstreamHost.StartAsync(
+            UpstreamHost.Settings("http://models.internal:1/v1"),
+            s => s.AddSingleton<UpstreamDestinationResolver.Lookup>((_, _) => Task.FromResult(Volatile.Read(ref addresses))).AddSingleton<TimeProvider>(_time));
+        Assert.True(host.Get<Yarp.ReverseProxy.IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        var before = cluster.DestinationsState.AllDestinations;
+
+        Volatile.Write(ref addresses, [.. addresses, IPAddress.Parse("127.0.0.3")]);
+        _time.Advance(UpstreamDestinationResolver.RefreshPeriod);
+
+        await Until.TrueAsync(() => cluster.DestinationsState.AllDestinations.Count == 3);
+        // A destination is a list of itself, over which the collection assertions never end.
+        Assert.True(before.All(old => cluster.DestinationsState.AllDestinations.Any(d => ReferenceEquals(d, old))));
+    }
+
+    [Fact]
     public async Task Host_WithANameThatDoesNotResolve_Starts()
     {
         await using var host = await UpstreamHost.StartAsync(
