@@ -12,7 +12,8 @@ public sealed class AccessFacts(GatewayFixture fixture) : FunctionalTest(fixture
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await UseOwnUpstreamAsync();
         await UseGatewayAsync(GatewayFixture.OptionsFor(
-            Upstream, ("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:two:Keys:0", "key-two"), ("Gateway:Store:Retention", "01:00:00")) with { Time = time });
+            Upstream, ("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:two:Keys:0", "key-two"), ("Gateway:Store:Retention", "01:00:00")) with
+        { Time = time });
         var expired = (await CreateAsync("""{"input":"Hi"}""", "key-one")).Text("id")!;
         time.Advance(TimeSpan.FromHours(2));
         var deleted = (await CreateAsync("""{"input":"Hi"}""", "key-one")).Text("id")!;

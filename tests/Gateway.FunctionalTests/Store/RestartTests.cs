@@ -5,7 +5,7 @@ using Gateway.Testing;
 using Gateway.Testing.Redis;
 using Gateway.Testing.Scripting;
 
-namespace Gateway.FunctionalTests.Restart;
+namespace Gateway.FunctionalTests.Store;
 
 /// <summary>The built executable, killed with SIGKILL and started again on the same store: nothing told is lost, nothing half is kept.</summary>
 public sealed class RestartTests : IAsyncLifetime
