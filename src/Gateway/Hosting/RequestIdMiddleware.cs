@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Security.Cryptography;
 
 namespace Gateway.Hosting;
 
@@ -32,7 +31,8 @@ internal sealed class RequestIdMiddleware(RequestDelegate next, TimeProvider tim
     private static string NewId()
     {
         Span<byte> random = stackalloc byte[RandomBytes];
-        RandomNumberGenerator.Fill(random);
+        // A name for logs, no secret: the fast generator will do.
+        Random.Shared.NextBytes(random);
         Span<char> text = stackalloc char[4 + (RandomBytes * 2)];
         "req_".CopyTo(text);
         var done = Convert.TryToHexStringLower(random, text[4..], out _);

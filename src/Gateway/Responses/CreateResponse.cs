@@ -177,7 +177,7 @@ internal sealed class CreateResponse(
 
         if (stream is null)
         {
-            await WriteBodyAsync(http, envelope, events.State, input);
+            await WriteBodyAsync(http, envelope, events.State, prepared.Dialect.InputMessagesInOutput ? input.UserMessages : []);
         }
         else
         {
@@ -252,10 +252,10 @@ internal sealed class CreateResponse(
             ? utf8 => sealer.Seal(prepared.Tenant.Name, ReasoningPurpose, utf8)
             : null;
 
-    private static async Task WriteBodyAsync(HttpContext http, ResponseEnvelope envelope, ResponseState state, StoredInput input)
+    private static async Task WriteBodyAsync(HttpContext http, ResponseEnvelope envelope, ResponseState state, IReadOnlyList<ReadOnlyMemory<byte>> inputMessages)
     {
         using var json = new PooledBuffer(4096);
-        envelope.WriteBody(state, input.UserMessages, json);
+        envelope.WriteBody(state, inputMessages, json);
         await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
     }
 

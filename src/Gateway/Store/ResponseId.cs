@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using System.Security.Cryptography;
 
 namespace Gateway.Store;
 
@@ -15,13 +14,12 @@ internal readonly record struct ResponseId(string Chain, string Self)
     public const int ChainLength = 16;
     public const int SelfLength = 22;
     private const string Prefix = "resp_";
-    private const string Alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
     /// <summary>A response that starts a chain.</summary>
-    public static ResponseId NewChain() => new(RandomText(ChainLength), RandomText(SelfLength));
+    public static ResponseId NewChain() => new(RandomText.Of(ChainLength), RandomText.Of(SelfLength));
 
     /// <summary>Another response of this chain.</summary>
-    public ResponseId NewInChain() => this with { Self = RandomText(SelfLength) };
+    public ResponseId NewInChain() => this with { Self = RandomText.Of(SelfLength) };
 
     /// <summary>The id of the turn's item number <paramref name="index"/>, input items first (<c>msg_…</c>, <c>fc_…</c>).</summary>
     public string ItemId(string prefix, int index) => string.Create(CultureInfo.InvariantCulture, $"{prefix}_{Chain}{Self}{index}");
@@ -70,29 +68,4 @@ internal readonly record struct ResponseId(string Chain, string Self)
         id = new ResponseId(text[..ChainLength].ToString(), text[ChainLength..].ToString());
         return true;
     }
-
-    /// <summary>
-    /// Random text from one draw of random bytes. <see cref="RandomNumberGenerator.GetString(ReadOnlySpan{char}, int)"/> draws for each
-    /// character, which took 7 microseconds an id, paid on every request. Bytes that would favour some characters are left out.
-    /// </summary>
-    private static string RandomText(int length) => string.Create(length, 0, static (text, _) =>
-    {
-        const int Fair = 256 - (256 % 62);
-        Span<byte> random = stackalloc byte[64];
-        var left = 0;
-        for (var i = 0; i < text.Length;)
-        {
-            if (left == 0)
-            {
-                RandomNumberGenerator.Fill(random);
-                left = random.Length;
-            }
-
-            var value = random[--left];
-            if (value < Fair)
-            {
-                text[i++] = Alphabet[value % Alphabet.Length];
-            }
-        }
-    });
 }
