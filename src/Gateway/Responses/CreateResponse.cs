@@ -138,7 +138,7 @@ internal sealed class CreateResponse(
     private async Task<(ApiError? Error, string Status)> MakeAsync(PreparedResponse prepared, HttpContext http)
     {
         var request = prepared.Request;
-        var stream = request.Stream ? new SseOutput(http.Response, time, limits.Value.KeepAliveInterval) : null;
+        using var stream = request.Stream ? new SseOutput(http.Response, time, limits.Value.KeepAliveInterval) : null;
         using var envelope = new ResponseEnvelope(
             prepared.Dialect, prepared.Id.ToString(), prepared.CreatedAt.ToUnixTimeSeconds(), prepared.Model, request, prepared.IsStored, request.MaxToolCalls);
         using var events = new ResponseEventStream(
@@ -161,6 +161,12 @@ internal sealed class CreateResponse(
         }
 
         Settle(events.State, outcome);
+        if (stream is not null && prepared.IsStored)
+        {
+            // What the model said does not wait for the store; that it is complete does.
+            await stream.FlushAsync(http.RequestAborted);
+        }
+
         using var input = new StoredInput(prepared.Id, request.Input);
         if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, outcome.Calls) is { } notKept)
         {

@@ -1,3 +1,4 @@
+using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Tools;
 
@@ -6,19 +7,21 @@ namespace Gateway.Responses;
 /// <summary>
 /// Frames events as server-sent events into the response's pipe. Nothing is sent, and the status can still change, until the first event.
 /// </summary>
-internal sealed class SseOutput : IResponseEventSink, ILoopOutput
+internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
 {
     /// <summary>After this long without an event one is repeated: some clients count events, not bytes.</summary>
     private static readonly TimeSpan RepeatAfter = TimeSpan.FromMinutes(2);
 
     private readonly HttpResponse _response;
+
+    /// <summary>Frames since the last flush. The response's own writer takes a lock for each call: it is called once a flush.</summary>
+    private readonly PooledBuffer _frames = new(16 * 1024);
     private readonly TimeProvider _time;
     private readonly TimeSpan _keepAlive;
     private readonly CancellationToken _aborted;
     private long _lastWrite;
     private long _lastEvent;
     private bool _hasHeaders;
-    private bool _dirty;
 
     public SseOutput(HttpResponse response, TimeProvider time, TimeSpan keepAlive)
     {
@@ -30,6 +33,8 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput
     }
 
     public bool WantsEvents => true;
+
+    public void Dispose() => _frames.Dispose();
 
     public bool IsStream => true;
 
@@ -44,40 +49,27 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput
             PrepareHeaders();
         }
 
-        var writer = _response.BodyWriter;
-        var length = "event: "u8.Length + type.Length + "\ndata: "u8.Length + json.Length + 2;
-        var span = writer.GetSpan(length);
-        "event: "u8.CopyTo(span);
-        var at = "event: "u8.Length;
-        type.CopyTo(span[at..]);
-        at += type.Length;
-        "\ndata: "u8.CopyTo(span[at..]);
-        at += "\ndata: "u8.Length;
-        json.CopyTo(span[at..]);
-        at += json.Length;
-        span[at] = (byte)'\n';
-        span[at + 1] = (byte)'\n';
-        writer.Advance(length);
-        _dirty = true;
+        _frames.Append("event: "u8);
+        _frames.Append(type);
+        _frames.Append("\ndata: "u8);
+        _frames.Append(json);
+        _frames.Append("\n\n"u8);
     }
 
     /// <summary>Ends the stream behind the terminal event.</summary>
     public async ValueTask CompleteAsync(CancellationToken cancellationToken)
     {
-        WriteRaw("data: [DONE]\n\n"u8);
+        _frames.Append("data: [DONE]\n\n"u8);
         await FlushAsync(cancellationToken);
     }
 
     public async ValueTask FlushAsync(CancellationToken cancellationToken)
     {
-        if (!_dirty)
+        if (_frames.Length > 0)
         {
-            return;
+            _lastEvent = _time.GetTimestamp();
+            await SendAsync(cancellationToken);
         }
-
-        _dirty = false;
-        _lastWrite = _lastEvent = _time.GetTimestamp();
-        await FlushPipeAsync(cancellationToken);
     }
 
     public ValueTask KeepAliveAsync(CancellationToken cancellationToken)
@@ -94,15 +86,13 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput
             Events.RepeatInProgress();
         }
 
-        if (_dirty)
+        if (_frames.Length > 0)
         {
             return FlushAsync(cancellationToken);
         }
 
-        WriteRaw(": keep-alive\n\n"u8);
-        _dirty = false;
-        _lastWrite = _time.GetTimestamp();
-        return FlushPipeAsync(cancellationToken);
+        _frames.Append(": keep-alive\n\n"u8);
+        return SendAsync(cancellationToken);
     }
 
     private void PrepareHeaders()
@@ -113,17 +103,13 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput
         _response.Headers["X-Accel-Buffering"] = "no";
     }
 
-    private void WriteRaw(ReadOnlySpan<byte> bytes)
+    private async ValueTask SendAsync(CancellationToken cancellationToken)
     {
-        bytes.CopyTo(_response.BodyWriter.GetSpan(bytes.Length));
-        _response.BodyWriter.Advance(bytes.Length);
-        _dirty = true;
-    }
+        _lastWrite = _time.GetTimestamp();
 
-    private async ValueTask FlushPipeAsync(CancellationToken cancellationToken)
-    {
-        // A flush to a client that has gone does not fail: the abort is told by the token alone.
-        var result = await _response.BodyWriter.FlushAsync(cancellationToken);
+        // A write to a client that has gone does not fail: the abort is told by the token alone.
+        var result = await _response.BodyWriter.WriteAsync(_frames.WrittenMemory, cancellationToken);
+        _frames.Clear();
         if (result.IsCompleted || _aborted.IsCancellationRequested)
         {
             throw new ClientGoneException(_aborted);

@@ -93,14 +93,15 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         var lastData = time.GetTimestamp();
         while (true)
         {
-            if (Consume(chunks, round))
-            {
-                await output.FlushAsync(cancellationToken);
-            }
-
+            var any = Consume(chunks, round);
             if (chunks.IsDone)
             {
                 return (round.Translator.Finish(isWhole: true), UpstreamFailure.None);
+            }
+
+            if (any)
+            {
+                await output.FlushAsync(cancellationToken);
             }
 
             switch (await chunks.WaitAsync(cancellationToken))

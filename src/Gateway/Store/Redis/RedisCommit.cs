@@ -9,11 +9,14 @@ internal sealed class RedisCommit
     private const int OwnBranch = -1;
 
     private readonly TurnCommit _commit;
+    private readonly bool _isCluster;
     private readonly RedisKey[] _keys;
     private readonly RedisValue[] _arguments;
     private readonly List<(RedisKey[] Keys, RedisValue[] Arguments)> _elsewhere = [];
 
-    public RedisCommit(TurnCommit commit)
+    /// <param name="commit">The turn.</param>
+    /// <param name="isCluster">The tenant's index lives in another slot than the turn.</param>
+    public RedisCommit(TurnCommit commit, bool isCluster)
     {
         _commit = commit;
         var plan = CommitPlan.For(commit);
@@ -32,6 +35,8 @@ internal sealed class RedisCommit
             RecordCodec.EncodeHead(commit, plan.Branched),
             commit.Envelope,
             retention,
+            isCluster ? RedisValue.EmptyString : commit.CreatedAt.ToUnixTimeMilliseconds(),
+            commit.Id.ToString(),
         ];
 
         // Nobody continues a turn that is aside: it needs its own log only.
@@ -53,18 +58,23 @@ internal sealed class RedisCommit
             }
         }
 
+        if (!isCluster)
+        {
+            keys.Add(RedisKeys.Index(commit.Tenant, RedisKeys.Day(commit.CreatedAt)));
+        }
+
+        _isCluster = isCluster;
         _keys = [.. keys];
         _arguments = [.. arguments];
     }
 
-    public async Task<CommitOutcome> SendAsync(IDatabase db, bool isCluster, CancellationToken cancellationToken)
+    public async Task<CommitOutcome> SendAsync(IDatabase db, CancellationToken cancellationToken)
     {
-        // The index first, the logs of other chains next, the turn last: what is told is then listed, and its history is kept. One server
-        // does them in the order they are sent, so only a Cluster, or a history that must be seen whole first, costs another round trip.
-        var indexed = RedisIndex.AddAsync(db, _commit, isCluster ? CommandFlags.None : CommandFlags.FireAndForget);
-        if (isCluster)
+        // The index first, the logs of other chains next, the turn last: what is told is then listed, and its history is kept. Only a
+        // Cluster, or a history that must be seen whole first, costs another round trip.
+        if (_isCluster)
         {
-            await indexed.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await RedisIndex.AddAsync(db, _commit).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
         if (_elsewhere.Count > 0)
@@ -75,14 +85,12 @@ internal sealed class RedisCommit
             {
                 // A second try of a commit that was done is still that, though its history has gone since.
                 var exists = await db.KeyExistsAsync(_keys[0], CommandFlags.DemandMaster).WaitAsync(cancellationToken).ConfigureAwait(false);
-                await indexed.WaitAsync(cancellationToken).ConfigureAwait(false);
                 return exists ? CommitOutcome.AlreadyCommitted : CommitOutcome.HistoryLost;
             }
         }
 
-        var committed = db.ScriptEvaluateAsync(RedisScripts.Commit, _keys, _arguments);
-        await Task.WhenAll(indexed, committed).WaitAsync(cancellationToken).ConfigureAwait(false);
-        var outcome = (long)await committed.ConfigureAwait(false);
+        var reply = await db.ScriptEvaluateAsync(RedisScripts.Commit, _keys, _arguments).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var outcome = (long)reply;
         return outcome switch
         {
             0 => CommitOutcome.Appended,

@@ -108,7 +108,6 @@ internal sealed class RedisConnection : IAsyncDisposable
                 var multiplexer = await ConnectionMultiplexer.ConnectAsync(_configuration).ConfigureAwait(false);
                 multiplexer.ConnectionRestored += (_, e) => _ = OnConnectedAsync(multiplexer, e.EndPoint, e.ConnectionType);
                 multiplexer.ConnectionFailed += (_, e) => OnFailed(e);
-                _database = multiplexer.GetDatabase();
                 if (multiplexer.IsConnected)
                 {
                     await OnConnectedAsync(multiplexer, multiplexer.GetEndPoints()[0], ConnectionType.Interactive).ConfigureAwait(false);
@@ -118,6 +117,7 @@ internal sealed class RedisConnection : IAsyncDisposable
                     StoreLog.RedisDown(_logger, multiplexer.GetEndPoints()[0], "not reached at start");
                 }
 
+                _database = multiplexer.GetDatabase();
                 return multiplexer;
             }
             catch (Exception e) when (e is RedisException or IOException or System.Net.Sockets.SocketException or TimeoutException)
@@ -145,6 +145,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
         StoreLog.RedisConnected(_logger, endPoint);
         _watch.Reached();
+        IsCluster = multiplexer.GetServers().Any(server => server.ServerType == ServerType.Cluster);
         try
         {
             await ReadServersAsync(multiplexer).ConfigureAwait(false);
@@ -166,7 +167,6 @@ internal sealed class RedisConnection : IAsyncDisposable
                 continue;
             }
 
-            IsCluster |= server.ServerType == ServerType.Cluster;
             var memory = await server.InfoAsync("memory").ConfigureAwait(false);
             var policy = memory.SelectMany(section => section).FirstOrDefault(pair => pair.Key == "maxmemory_policy").Value;
             if (policy is null)

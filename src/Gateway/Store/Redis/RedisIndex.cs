@@ -7,17 +7,12 @@ internal sealed class RedisIndex(TimeSpan retention, TimeProvider time)
 {
     private const CommandFlags Primary = CommandFlags.DemandMaster;
 
-    /// <param name="db">The database.</param>
-    /// <param name="commit">The response to note.</param>
-    /// <param name="flags">
-    /// <see cref="CommandFlags.FireAndForget"/> when the commit follows on the same connection: what fails the one fails the other.
-    /// </param>
-    public static Task AddAsync(IDatabase db, TurnCommit commit, CommandFlags flags) =>
+    /// <summary>Notes a response on its own, where the commit's script can not: in a Cluster.</summary>
+    public static Task AddAsync(IDatabase db, TurnCommit commit) =>
         db.ScriptEvaluateAsync(
             RedisScripts.Index,
             [RedisKeys.Index(commit.Tenant, RedisKeys.Day(commit.CreatedAt))],
-            [commit.CreatedAt.ToUnixTimeMilliseconds(), commit.Id.ToString(), (long)commit.Retention.TotalMilliseconds],
-            flags);
+            [commit.CreatedAt.ToUnixTimeMilliseconds(), commit.Id.ToString(), (long)commit.Retention.TotalMilliseconds]);
 
     public static Task RemoveAsync(IDatabase db, string tenant, ResponseRecord record) =>
         db.SortedSetRemoveAsync(RedisKeys.Index(tenant, RedisKeys.Day(record.CreatedAt)), record.Id.ToString());

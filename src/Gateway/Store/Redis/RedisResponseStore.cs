@@ -114,16 +114,16 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
     private async ValueTask<CommitOutcome> CommitTwiceAsync(TurnCommit commit, CancellationToken cancellationToken)
     {
         var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
-        var prepared = new RedisCommit(commit);
         CommitOutcome outcome;
         try
         {
-            outcome = await prepared.SendAsync(db, _connection.IsCluster, cancellationToken).ConfigureAwait(false);
+            outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is RedisException or TimeoutException)
+        catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException)
         {
-            // The reply may be lost, the server restarted or another one promoted meanwhile. A commit that was done already says so.
-            outcome = await prepared.SendAsync(db, _connection.IsCluster, cancellationToken).ConfigureAwait(false);
+            // The reply may be lost, the server restarted, another one promoted, or a Cluster recognised as one meanwhile. A commit that was
+            // done already says so.
+            outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken).ConfigureAwait(false);
         }
 
         if (outcome == CommitOutcome.HistoryLost)

@@ -3,20 +3,22 @@
 -- KEYS[1]  record of the response
 -- KEYS[2]  log to append to
 -- KEYS[3]  log of the response's own branch
--- KEYS[4…] other logs of the path that live in this slot
+-- KEYS[4…] other logs of the path that live in this slot; behind them, unless Redis is a Cluster, the tenant's index of the day
 -- ARGV[1]  length that KEYS[2] must have; -1: the turn goes aside, to its own branch
 -- ARGV[2]  turn element
 -- ARGV[3]  head of the record when appended
 -- ARGV[4]  head of the record when branched
 -- ARGV[5]  envelope, which follows either head
 -- ARGV[6]  retention in milliseconds
--- ARGV[7…] length that KEYS[4…] must have at least
+-- ARGV[7]  created, in milliseconds, for the index; empty when the index is not among the keys
+-- ARGV[8]  response id, for the index
+-- ARGV[9…] length that the other logs must have at least
 --
 -- Returns 0 appended, 1 branched, 2 the record was there already, 3 a log is shorter than its length (nothing is written).
 --
 -- Atomic, because whether the turn follows its parent or has lost a race, which log it goes to, and what its record says about that must
 -- be one decision: between a check and a push from outside another replica could append. The test for the record makes a second try of
--- the same commit harmless.
+-- the same commit harmless. The index comes along to save a second script; in a Cluster it lives in another slot and is written before.
 
 local retention = tonumber(ARGV[6])
 
@@ -31,6 +33,10 @@ local function write(log, head)
   redis.call('RPUSH', log, ARGV[2])
   keep(log)
   redis.call('SET', KEYS[1], head .. ARGV[5], 'PX', retention)
+  if ARGV[7] ~= '' then
+    redis.call('ZADD', KEYS[#KEYS], ARGV[7], ARGV[8])
+    keep(KEYS[#KEYS])
+  end
 end
 
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -47,13 +53,14 @@ local length = redis.call('LLEN', KEYS[2])
 if length < expected then
   return 3
 end
-for i = 4, #KEYS do
-  if redis.call('LLEN', KEYS[i]) < tonumber(ARGV[i + 3]) then
+local others = #ARGV - 8
+for i = 1, others do
+  if redis.call('LLEN', KEYS[3 + i]) < tonumber(ARGV[8 + i]) then
     return 3
   end
 end
-for i = 4, #KEYS do
-  keep(KEYS[i])
+for i = 1, others do
+  keep(KEYS[3 + i])
 end
 
 if length == expected then
