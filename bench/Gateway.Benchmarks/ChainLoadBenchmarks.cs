@@ -5,7 +5,6 @@ using Gateway.Store;
 using Gateway.Store.Redis;
 using Gateway.Store.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gateway.Benchmarks;
@@ -39,7 +38,7 @@ public class ChainLoadBenchmarks
         _store = Store == "redis"
             ? new RedisResponseStore(options, metrics, TimeProvider.System, NullLogger<RedisResponseStore>.Instance)
             : new SqliteResponseStore(options, metrics, TimeProvider.System, NullLogger<SqliteResponseStore>.Instance);
-        await ((IHostedService)_store).StartAsync(CancellationToken.None);
+        await ((IStoreStart)_store).StartAsync();
         while (!_store.Health.Available)
         {
             await Task.Delay(10);
@@ -76,8 +75,7 @@ public class ChainLoadBenchmarks
     [GlobalCleanup]
     public async Task CleanupAsync()
     {
-        await ((IHostedService)_store!).StopAsync(CancellationToken.None);
-        await ((IAsyncDisposable)_store).DisposeAsync();
+        await ((IAsyncDisposable)_store!).DisposeAsync();
         if (Directory.Exists(_folder))
         {
             Directory.Delete(_folder, recursive: true);
