@@ -53,7 +53,9 @@ public sealed class TestGateway : IAsyncDisposable
         {
             metrics = new CollectedMetrics(app.Services.GetRequiredService<IMeterFactory>());
             await app.StartAsync();
-            return new TestGateway(app, logs, metrics, folder);
+            var gateway = new TestGateway(app, logs, metrics, folder);
+            await gateway.WaitUntilReadyAsync();
+            return gateway;
         }
         catch
         {
@@ -62,6 +64,22 @@ public sealed class TestGateway : IAsyncDisposable
             folder?.Dispose();
             throw;
         }
+    }
+
+    /// <summary>As a load balancer would: no request is sent before the gateway says that it is ready (its store was reached).</summary>
+    private async Task WaitUntilReadyAsync()
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var polls = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        do
+        {
+            using var answer = await Client.GetAsync(new Uri("/health/ready", UriKind.Relative), patience.Token);
+            if (answer.IsSuccessStatusCode)
+            {
+                return;
+            }
+        }
+        while (await polls.WaitForNextTickAsync(patience.Token));
     }
 
     public async ValueTask DisposeAsync()
