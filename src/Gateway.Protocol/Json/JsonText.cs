@@ -115,37 +115,6 @@ public static class JsonText
         }
     }
 
-    /// <summary>
-    /// Replaces every escaped half of a surrogate pair (<c>\ud83d</c> without its other half, as JavaScript writes cut strings) by
-    /// <c>\ufffd</c>, in place: both are six bytes. What comes after can then be read by any JSON reader.
-    /// </summary>
-    public static void RepairSurrogates(Span<byte> json)
-    {
-        while (true)
-        {
-            var next = json.IndexOf((byte)'\\');
-            if (next < 0 || next + 1 >= json.Length)
-            {
-                return;
-            }
-
-            json = json[next..];
-            if (!TryReadUnicodeEscape(json, out var unit) || !char.IsSurrogate(unit))
-            {
-                json = json[2..];
-            }
-            else if (char.IsHighSurrogate(unit) && TryReadUnicodeEscape(json[6..], out var low) && char.IsLowSurrogate(low))
-            {
-                json = json[12..];
-            }
-            else
-            {
-                "fffd"u8.CopyTo(json[2..]);
-                json = json[6..];
-            }
-        }
-    }
-
     private static ReadOnlySpan<byte> UnescapeOne(ReadOnlySpan<byte> rest, PooledBuffer scratch, scoped ref char pendingSurrogate)
     {
         if (rest[0] == 'u' && TryParseHex(rest, 1, out var unit))
@@ -187,12 +156,6 @@ public static class JsonText
             var rune = char.IsLowSurrogate(unit) ? Rune.ReplacementChar : new Rune(unit);
             scratch.Advance(rune.EncodeToUtf8(scratch.GetSpan(4)));
         }
-    }
-
-    private static bool TryReadUnicodeEscape(ReadOnlySpan<byte> json, out char unit)
-    {
-        unit = '\0';
-        return json.Length >= 6 && json[0] == '\\' && json[1] == 'u' && TryParseHex(json, 2, out unit);
     }
 
     private static bool TryParseHex(ReadOnlySpan<byte> bytes, int start, out char unit)
