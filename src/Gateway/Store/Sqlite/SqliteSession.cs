@@ -31,7 +31,7 @@ internal sealed class SqliteSession : IDisposable
     public static SqliteSession OpenReader(string file) => Open(file, SqliteOpenMode.ReadOnly);
 
     /// <summary>
-    /// A statement with its values bound to $1, $2, …. Statements are kept: the text must be a constant. The command is this session's: do
+    /// A statement with its values bound to $1, $2, …. Statements are kept: the text must be a constant. The command is the connection's: do
     /// not dispose it.
     /// </summary>
     public SqliteCommand Prepare(string sql, params ReadOnlySpan<object> values)
