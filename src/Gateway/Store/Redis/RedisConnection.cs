@@ -144,11 +144,11 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
 
         StoreLog.RedisConnected(_logger, endPoint);
-        _watch.Reached();
         IsCluster = multiplexer.GetServers().Any(server => server.ServerType == ServerType.Cluster);
 
         // Usable from here on: what is read below is advice, and requests must not wait for it.
         _database = multiplexer.GetDatabase();
+        _watch.Reached();
         try
         {
             await ReadServersAsync(multiplexer).ConfigureAwait(false);
