@@ -31,6 +31,8 @@ internal static class GatewayApplication
         builder.AddGatewayUpstreams();
         builder.AddGatewayResponses();
         AddKnownSections(builder.Services);
+        // Upstream does not know Policy: the one line that holds the stateless routes and the list of models to the tenant's models.
+        builder.Services.AddSingleton<PassthroughModelFilter>((context, model) => TenantDirectory.CheckModel(context.GetTenant(), model));
         configure?.Invoke(builder);
 
         var app = builder.Build();

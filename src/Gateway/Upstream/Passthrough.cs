@@ -29,14 +29,10 @@ internal sealed class Passthrough(
 
     private async ValueTask<ApiError?> ForwardAsync(HttpContext context, string path, PassthroughBody body)
     {
-        if (await routes.FindAsync(body.Model, context.RequestAborted) is not { } route)
+        // Chat Completions says 404 where Responses says 400; a model that the caller may not use is answered like one that does not exist.
+        if (await routes.FindAsync(body.Model, context.RequestAborted) is not { } route || filter?.Invoke(context, body.Model) is not null)
         {
             return ApiError.ModelNotFound(body.Model) with { Status = StatusCodes.Status404NotFound };
-        }
-
-        if (filter?.Invoke(context, body.Model) is { } refused)
-        {
-            return refused;
         }
 
         if (registry.Find(route.Upstream) is not { } upstream || !clusters.TryGetCluster(upstream.Name, out var cluster))
@@ -108,6 +104,11 @@ internal sealed class Passthrough(
             {
                 UpstreamLog.CredentialsRefused(logger, upstream.Name, transformer.KeptBack.Value);
                 return ApiError.UpstreamAuth();
+            }
+
+            if (transformer.KeptBack is >= 300 and < 400)
+            {
+                return ApiError.UpstreamError("The model server failed.");
             }
 
             if (forwarded == ForwarderError.RequestTimedOut)

@@ -2,5 +2,5 @@ using Gateway.Protocol.Responses;
 
 namespace Gateway.Upstream;
 
-/// <summary>Says whether the caller may use a model: null for yes, else the error. Registered by the policy feature; without it all may.</summary>
+/// <summary>Says whether the caller may use a model: null for yes, else the error. Without one all may.</summary>
 internal delegate ApiError? PassthroughModelFilter(HttpContext context, string model);

@@ -48,8 +48,8 @@ internal sealed class PassthroughTransformer(
         }
 
         Status = (int)proxyResponse.StatusCode;
-        // A refused key is the operator's matter, and the client would take it for its own.
-        if (Status is 401 or 403 || (elsewhereLeft && (Status == 429 || UpstreamRequests.IsServerFailure(Status.Value))))
+        // A refused key is the operator's matter, and the client would take it for its own. A redirect names an address inside.
+        if (Status is 401 or 403 or (>= 300 and < 400) || (elsewhereLeft && (Status == 429 || UpstreamRequests.IsServerFailure(Status.Value))))
         {
             KeptBack = Status;
             return false;

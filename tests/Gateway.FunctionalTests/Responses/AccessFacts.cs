@@ -70,6 +70,34 @@ public sealed class AccessFacts(GatewayFixture fixture) : FunctionalTest(fixture
     }
 
     [Theory]
+    [InlineData("/v1")]
+    [InlineData("/inference/v1")]
+    public async Task Model_NotAllowedForTheTenant_DoesNotExistOnAnyRoute(string basePath)
+    {
+        await UseOwnGatewayAsync(("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:one:Policy:Models:0", "other"));
+        var unknown = await PostAsync("""{"model":"unknown","input":"Hi","messages":[]}""", "key-one", basePath + "/chat/completions");
+
+        var forbidden = await PostAsync(WithModel("""{"input":"Hi","messages":[]}"""), "key-one", basePath + "/chat/completions");
+
+        forbidden.AssertError(404, "model_not_found", "model");
+        Assert.Equal(unknown.Body.Replace("unknown", GatewayFixture.Model, StringComparison.Ordinal), forbidden.Body);
+        Assert.Empty(Upstream.Calls);
+        Assert.Empty((await GetAsync(basePath + "/models", "key-one")).AssertOk().Each("data"));
+        (await GetAsync($"{basePath}/models/{GatewayFixture.Model}", "key-one")).AssertError(404, "model_not_found", "model");
+    }
+
+    [Fact]
+    public async Task Passthrough_UpstreamRedirects_ItsAddressStaysHidden()
+    {
+        Upstream.Enqueue(ChatScript.Of(307, "").WithHeader("Location", "http://models.internal:8000/v1/chat/completions"));
+
+        var reply = await PostAsync(WithModel("""{"messages":[]}"""), path: "/v1/chat/completions");
+
+        reply.AssertError(502, "upstream_error", null, "server_error");
+        Assert.False(reply.Headers.Contains("Location"));
+    }
+
+    [Theory]
     [InlineData(null)]
     [InlineData("wrong")]
     public async Task Key_MissingOrWrong_Is401(string? key)
