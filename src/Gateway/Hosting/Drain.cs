@@ -1,3 +1,4 @@
+using Gateway.Policy;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Hosting;
@@ -8,6 +9,7 @@ namespace Gateway.Hosting;
 /// </summary>
 internal sealed class Drain : IHostedLifecycleService, IDisposable
 {
+    private readonly StopDeadline _deadline;
     private readonly TimeProvider _time;
     private readonly TimeSpan _timeout;
     private readonly ILogger<Drain> _logger;
@@ -16,8 +18,9 @@ internal sealed class Drain : IHostedLifecycleService, IDisposable
     private volatile bool _draining;
     private int _running;
 
-    public Drain(IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, TimeProvider time, ILogger<Drain> logger)
+    public Drain(IHostApplicationLifetime lifetime, IOptions<HostingOptions> options, StopDeadline deadline, TimeProvider time, ILogger<Drain> logger)
     {
+        _deadline = deadline;
         _time = time;
         _timeout = options.Value.DrainTimeout;
         _logger = logger;
@@ -52,6 +55,8 @@ internal sealed class Drain : IHostedLifecycleService, IDisposable
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
             HostingLog.DrainTimedOut(_logger, Running, _timeout);
+            // What still runs ends now, in a way that its client understands; the server would only cut it off.
+            _deadline.Pass();
         }
     }
 

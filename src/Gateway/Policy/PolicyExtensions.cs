@@ -16,6 +16,7 @@ internal static class PolicyExtensions
         services.AddSingleton<IValidateOptions<LimitsOptions>, LimitsOptionsValidator>();
         services.TryAddSingleton<TenantDirectory>();
         services.TryAddSingleton<OpenStreamLimiter>();
+        services.TryAddSingleton<StopDeadline>();
         services.AddSingleton<IStartupLine, TenantLine>();
         return builder;
     }

@@ -21,7 +21,7 @@ internal sealed class CreateResponse(
     SecretSealer sealer,
     OpenStreamLimiter limiter,
     IOptions<LimitsOptions> limits,
-    IHostApplicationLifetime lifetime,
+    StopDeadline stop,
     TimeProvider time,
     GatewayMetrics metrics)
 {
@@ -203,7 +203,7 @@ internal sealed class CreateResponse(
     private async Task<LoopOutcome> RunLoopAsync(
         PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, CancellationToken aborted)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(aborted, lifetime.ApplicationStopping);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(aborted, stop.Over);
         try
         {
             return await loop.RunAsync(ToLoopRequest(prepared), events, output, either.Token);

@@ -1,5 +1,6 @@
 using System.Net;
 using Gateway.Hosting;
+using Gateway.Policy;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -58,9 +59,11 @@ public sealed class DrainTests
     {
         var time = new FakeTimeProvider();
         using var lifetime = new StoppableLifetime();
+        using var deadline = new StopDeadline();
         using var drain = new Drain(
             lifetime,
             Options.Create(new HostingOptions { DrainTimeout = TimeSpan.FromSeconds(30) }),
+            deadline,
             time,
             NullLogger<Drain>.Instance);
         drain.RequestStarted();
@@ -72,21 +75,25 @@ public sealed class DrainTests
 
         await stopping;
         Assert.Equal(1, drain.Running);
+        Assert.True(deadline.Over.IsCancellationRequested);
     }
 
     [Fact]
     public void StopSignal_BeforeTheHostStops_DrainsAtOnce()
     {
         using var lifetime = new StoppableLifetime();
+        using var deadline = new StopDeadline();
         using var drain = new Drain(
             lifetime,
             Options.Create(new HostingOptions()),
+            deadline,
             TimeProvider.System,
             NullLogger<Drain>.Instance);
 
         lifetime.StopApplication();
 
         Assert.True(drain.IsDraining);
+        Assert.False(deadline.Over.IsCancellationRequested);
     }
 
     private void MapHold(WebApplication app)
