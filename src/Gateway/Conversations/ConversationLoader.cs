@@ -11,7 +11,7 @@ internal sealed class ConversationLoader(IResponseStore store, TimeProvider time
     /// <summary>Loads the conversation of a request, or says why it can not be continued.</summary>
     /// <exception cref="StoreUnavailableException">The store can not be reached.</exception>
     public async ValueTask<(Conversation? Conversation, ApiError? Error)> LoadAsync(
-        string tenant, ResponsesRequest request, CancellationToken cancellationToken)
+        string tenant, ResponsesRequest request, long mostBytes, CancellationToken cancellationToken)
     {
         Chain? chain = null;
         if (request.PreviousResponseId is { } previous)
@@ -30,7 +30,12 @@ internal sealed class ConversationLoader(IResponseStore store, TimeProvider time
 
         var items = chain is null ? request.Input : Join(chain, request.Input);
         var chainItems = items.Count - request.Input.Count;
-        var (resolved, missing) = await ItemReferences.ResolveAsync(store, tenant, items, cancellationToken);
+        var (resolved, missing) = await ItemReferences.ResolveAsync(store, tenant, items, mostBytes, cancellationToken);
+        if (resolved is null)
+        {
+            return (null, ApiError.ContextLengthExceeded());
+        }
+
         if (missing is { } index)
         {
             // What the chain refers to was erased: its history is incomplete, as if the chain itself were gone.

@@ -9,14 +9,17 @@ namespace Gateway.Conversations;
 /// </summary>
 internal static class ItemReferences
 {
-    /// <summary>Resolves all references. The index of the first that can not be resolved, if any.</summary>
+    /// <summary>
+    /// Resolves all references. The index of the first that can not be resolved, if any; no items when they, or the turns that had to be read for
+    /// them, are longer than <paramref name="mostBytes"/>: a reference of some bytes can stand for megabytes, and can be repeated.
+    /// </summary>
     /// <exception cref="StoreUnavailableException">The store can not be reached.</exception>
-    public static async ValueTask<(IReadOnlyList<Item> Items, int? Missing)> ResolveAsync(
-        IResponseStore store, string tenant, IReadOnlyList<Item> items, CancellationToken cancellationToken)
+    public static async ValueTask<(IReadOnlyList<Item>? Items, int? Missing)> ResolveAsync(
+        IResponseStore store, string tenant, IReadOnlyList<Item> items, long mostBytes, CancellationToken cancellationToken)
     {
         if (!HasReferences(items))
         {
-            return (items, null);
+            return (SizeOf(items) <= mostBytes ? items : null, null);
         }
 
         var known = new Dictionary<string, Item>(StringComparer.Ordinal);
@@ -28,7 +31,8 @@ internal static class ItemReferences
             }
         }
 
-        var loaded = new Dictionary<ResponseId, Turn?>();
+        var loaded = new LoadedTurns();
+        var resolvedBytes = 0L;
         var resolved = new List<Item>(items.Count);
         for (var i = 0; i < items.Count; i++)
         {
@@ -47,6 +51,12 @@ internal static class ItemReferences
             else
             {
                 return (items, i);
+            }
+
+            resolvedBytes += resolved[^1].Json.Length;
+            if (resolvedBytes > mostBytes || loaded.Bytes > mostBytes)
+            {
+                return (null, null);
             }
         }
 
@@ -67,17 +77,17 @@ internal static class ItemReferences
     }
 
     private static async ValueTask<Item?> FindStoredAsync(
-        IResponseStore store, string tenant, string itemId, Dictionary<ResponseId, Turn?> loaded, CancellationToken cancellationToken)
+        IResponseStore store, string tenant, string itemId, LoadedTurns loaded, CancellationToken cancellationToken)
     {
         if (!ResponseId.TryParseItem(itemId, out var responseId, out var index))
         {
             return null;
         }
 
-        if (!loaded.TryGetValue(responseId, out var turn))
+        if (!loaded.TryGet(responseId, out var turn))
         {
             turn = (await store.GetAsync(tenant, responseId, cancellationToken))?.Turn;
-            loaded[responseId] = turn;
+            loaded.Add(responseId, turn);
         }
 
         if (turn is null || index >= turn.Input.Count + turn.Output.Count)
@@ -89,5 +99,32 @@ internal static class ItemReferences
 
         // The place alone proves nothing: an input item may carry a client's id there. A reference to a reference leads nowhere.
         return item.Kind != ItemKind.ItemReference && item.Id == itemId ? item : null;
+    }
+
+    private static long SizeOf(IReadOnlyList<Item> items)
+    {
+        var size = 0L;
+        for (var i = 0; i < items.Count; i++)
+        {
+            size += items[i].Json.Length;
+        }
+
+        return size;
+    }
+
+    /// <summary>The turns that were read for one request, each once.</summary>
+    private sealed class LoadedTurns
+    {
+        private readonly Dictionary<ResponseId, Turn?> _turns = [];
+
+        public long Bytes { get; private set; }
+
+        public bool TryGet(ResponseId id, out Turn? turn) => _turns.TryGetValue(id, out turn);
+
+        public void Add(ResponseId id, Turn? turn)
+        {
+            _turns.Add(id, turn);
+            Bytes += turn is null ? 0 : turn.Input.Concat(turn.Output).Sum(item => (long)item.Length);
+        }
     }
 }

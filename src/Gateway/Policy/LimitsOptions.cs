@@ -15,6 +15,12 @@ internal sealed class LimitsOptions
     public int InputItems { get; set; } = 16_384;
 
     /// <summary>
+    /// The most bytes of items that one response is made from: those of the chain, the request's own, and what item references stand for, each
+    /// time they name it. More are told 400 <c>context_length_exceeded</c>. 65,536 to 1 GiB; default 64 MiB.
+    /// </summary>
+    public int ContextBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>
     /// The most responses being made at once by this process, streamed or not; more are told 429 <c>rate_limit_exceeded</c>. 1 to 1,000,000;
     /// default 4,096.
     /// </summary>

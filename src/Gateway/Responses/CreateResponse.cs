@@ -100,7 +100,7 @@ internal sealed class CreateResponse(
             return (null, ApiError.StoreUnavailable());
         }
 
-        var (conversation, broken) = await conversations.LoadAsync(tenant.Name, request, cancellationToken);
+        var (conversation, broken) = await conversations.LoadAsync(tenant.Name, request, limits.Value.ContextBytes, cancellationToken);
         if (conversation is null)
         {
             return (null, broken);

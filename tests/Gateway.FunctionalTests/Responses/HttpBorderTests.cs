@@ -59,6 +59,17 @@ public sealed class HttpBorderTests(GatewayFixture fixture) : FunctionalTest(fix
         reply.AssertError(400, "string_above_max_length", "input");
     }
 
+    [Fact]
+    public async Task References_ThatMultiplyAnItem_AreA400()
+    {
+        var references = string.Join(',', Enumerable.Repeat("""{"type":"item_reference","id":"msg_big"}""", 10_000));
+
+        var reply = await PostAsync(WithModel($$"""{"input":[{"role":"user","id":"msg_big","content":"{{new string('x', 10_000)}}"},{{references}}]}"""));
+
+        reply.AssertError(400, "context_length_exceeded", "input");
+        Assert.Empty(Upstream.Calls);
+    }
+
     [Theory]
     [InlineData("PUT", "/v1/responses", 405)]
     [InlineData("PATCH", "/v1/responses/resp_x", 405)]
