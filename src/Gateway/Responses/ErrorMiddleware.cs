@@ -3,6 +3,7 @@ using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Store;
 using Gateway.Telemetry;
+using Microsoft.AspNetCore.Connections;
 
 namespace Gateway.Responses;
 
@@ -23,8 +24,9 @@ internal sealed class ErrorMiddleware(RequestDelegate next, GatewayMetrics metri
             // The client has left: nobody to tell.
             return;
         }
-        catch (Tools.ClientGoneException)
+        catch (Exception e) when (e is Tools.ClientGoneException or ConnectionResetException)
         {
+            // The same, while the answer was written, or in the middle of the request's body.
             return;
         }
         catch (BadHttpRequestException e)
