@@ -154,7 +154,7 @@ internal sealed class CreateResponse(
 
         var outcome = request.Generate
             ? await RunLoopAsync(prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
-            : new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), []);
+            : Skip(events);
         if (outcome.Error is not null && !events.HasStarted)
         {
             return (outcome.Error, "failed");
@@ -213,6 +213,13 @@ internal sealed class CreateResponse(
             events.AbandonItem();
             return new LoopOutcome(RoundEnd.Failed, ApiError.Stopping(), null, []);
         }
+    }
+
+    /// <summary>A response that the client wants without any answer of a model. It begins like any other.</summary>
+    private static LoopOutcome Skip(ResponseEventStream events)
+    {
+        events.Start();
+        return new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), []);
     }
 
     private void Settle(ResponseState state, LoopOutcome outcome)

@@ -1,4 +1,5 @@
 using Gateway.Protocol.ChatCompletions;
+using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Telemetry;
@@ -22,29 +23,35 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
     public async Task<ChatReply> SendAsync(ChatClient client, ChatCall call, ILoopOutput output, CancellationToken cancellationToken)
     {
         var sending = client.SendAsync(call, cancellationToken).AsTask();
+        try
+        {
+            return await KeepAliveWhileAsync(sending, output, cancellationToken);
+        }
+        catch (OperationCanceledException) when (!sending.IsCanceled)
+        {
+            _ = DisposeLaterAsync(sending);
+            throw;
+        }
+    }
+
+    /// <summary>Waits for a task that writes no events, and keeps the client's connection alive meanwhile.</summary>
+    private async Task<T> KeepAliveWhileAsync<T>(Task<T> waited, ILoopOutput output, CancellationToken cancellationToken)
+    {
         if (!output.IsStream)
         {
-            return await sending;
+            return await waited;
         }
 
         using var ticks = new PeriodicTimer(limits.Tick, time);
         while (true)
         {
             var tick = ticks.WaitForNextTickAsync(CancellationToken.None).AsTask();
-            if (await Task.WhenAny(sending, tick) == sending)
+            if (await Task.WhenAny(waited, tick) == waited)
             {
-                return await sending;
+                return await waited;
             }
 
-            try
-            {
-                await output.KeepAliveAsync(cancellationToken);
-            }
-            catch (OperationCanceledException)
-            {
-                _ = DisposeLaterAsync(sending);
-                throw;
-            }
+            await output.KeepAliveAsync(cancellationToken);
         }
     }
 
@@ -58,7 +65,7 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         {
             return reply.IsEventStream
                 ? await ReadStreamAsync(round, output, cancellationToken)
-                : await ReadBodyAsync(round, cancellationToken);
+                : await ReadBodyAsync(round, output, cancellationToken);
         }
         catch (OperationCanceledException e) when (e is not ClientGoneException && !cancellationToken.IsCancellationRequested)
         {
@@ -152,11 +159,19 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         return any;
     }
 
-    private async Task<(RoundOutcome, UpstreamFailure)> ReadBodyAsync(Round round, CancellationToken cancellationToken)
+    private async Task<(RoundOutcome, UpstreamFailure)> ReadBodyAsync(Round round, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        using var body = await KeepAliveWhileAsync(BufferBodyAsync(round, cancellationToken), output, cancellationToken);
+        metrics.FirstChunkArrived(round.Upstream, stream: false, time.GetElapsedTime(round.SentAt));
+        return ConsumeBody(round, body.WrittenSpan);
+    }
+
+    private async Task<PooledBuffer> BufferBodyAsync(Round round, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(round.Reply.FirstByteTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
-        using var body = new Protocol.Json.PooledBuffer(4096);
+        // Given back by the caller; after a failure or a client that left it stays out of the pool, since a read may be pending.
+        var body = new PooledBuffer(4096);
         int count;
         while ((count = await round.Reply.Body.ReadAsync(body.GetMemory(4096), either.Token)) > 0)
         {
@@ -167,8 +182,7 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
             }
         }
 
-        metrics.FirstChunkArrived(round.Upstream, stream: false, time.GetElapsedTime(round.SentAt));
-        return ConsumeBody(round, body.WrittenSpan);
+        return body;
     }
 
     private static (RoundOutcome, UpstreamFailure) ConsumeBody(Round round, ReadOnlySpan<byte> json)

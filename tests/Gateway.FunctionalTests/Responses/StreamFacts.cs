@@ -234,6 +234,42 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
     }
 
     [Fact]
+    public async Task Fact57_SilenceOfAnAnswerThatIsNotStreamed_IsFilledWithComments()
+    {
+        await UseOwnGatewayAsync(("Gateway:Limits:KeepAliveInterval", "00:00:01"));
+        var hold = new HoldStep();
+        Upstream.Enqueue(new ChatScript
+        {
+            ContentType = ChatScript.Json,
+            Steps = [new SendStep(default), hold, new SendStep("""{"choices":[{"message":{"role":"assistant","content":"Late"},"finish_reason":"stop"}]}"""u8.ToArray())],
+        });
+        using var response = await OpenStreamAsync("""{"input":"Hi"}""").WaitAsync(TimeSpan.FromSeconds(20));
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation), Encoding.UTF8);
+        var body = new StringBuilder();
+
+        string? line;
+        do
+        {
+            line = await reader.ReadLineAsync(Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+            body.Append(line).Append('\n');
+        }
+        while (!line!.StartsWith(':'));
+
+        hold.Release();
+        body.Append(await reader.ReadToEndAsync(Cancellation));
+        Assert.Equal("Late", ResponseStream.Parse(body.ToString()).Text);
+    }
+
+    [Fact]
+    public async Task GenerateFalse_Streamed_IsCreatedInProgress()
+    {
+        var stream = await StreamAsync("""{"input":"Hi","generate":false}""");
+
+        Assert.Equal("completed", stream.Final.Text("status"));
+        Assert.Empty(stream.Final.Each("output"));
+    }
+
+    [Fact]
     public async Task Fact57_DefaultKeepAlive_IsFifteenSeconds()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(DateTimeOffset.UtcNow);
