@@ -22,7 +22,6 @@ public sealed class CutStreamTests
     {
         var body = BodyOf(name);
         var whole = Play(body, [body.Length]);
-        Assert.NotEmpty(whole);
         var step = Math.Max(1, body.Length / MostCuts);
         if (body.Length > 1_000_000)
         {
@@ -41,7 +40,7 @@ public sealed class CutStreamTests
     {
         var body = BodyOf(name);
         var text = Encoding.Latin1.GetString(body);
-        var crLf = Encoding.Latin1.GetBytes(text.ReplaceLineEndings("\r\n"));
+        var crLf = Encoding.Latin1.GetBytes(text.Replace("\r\n", "\n", StringComparison.Ordinal).Replace("\n", "\r\n", StringComparison.Ordinal));
         var size = body.Length > 1_000_000 ? 4093 : 1;
         Assert.Equal(Play(body, [body.Length]), Play(crLf, [.. Enumerable.Range(1, (crLf.Length / size) + 1).Select(i => Math.Min(i * size, crLf.Length))]));
     }
