@@ -23,6 +23,25 @@ public abstract class Dialect
     /// <summary>Reasoning tags of the model stay in the text: clients split on them.</summary>
     public abstract bool KeepsReasoningTags { get; }
 
+    /// <summary><c>server_label</c> of a server-run tool may be missing.</summary>
+    public abstract bool ServerLabelIsOptional { get; }
+
+    /// <summary>Calls of MCP tools need the user's approval unless the request says otherwise.</summary>
+    public abstract bool ApprovalByDefault { get; }
+
+    /// <summary>A response that would go over its limit of tool calls ends there as incomplete; otherwise the model answers without tools.</summary>
+    public abstract bool EndsAtMaxToolCalls { get; }
+
+    /// <summary>Lists and calls of server-run tools have events. Without them they show in the response's output only.</summary>
+    public abstract bool ShowsServerEvents { get; }
+
+    /// <summary>How many items of a response's <c>output</c> a finished item becomes.</summary>
+    public virtual int CountShown(ReadOnlyMemory<byte> item) => 1;
+
+    /// <summary>Appends the items of a response's <c>output</c>, with commas between them.</summary>
+    public virtual void WriteOutput(IReadOnlyList<ReadOnlyMemory<byte>> items, PooledBuffer output, bool first) =>
+        ResponseEnvelope.WriteItems(items, output, first);
+
     /// <summary>The status and the extra member of an error body: the same error in this dialect's clothes.</summary>
     public virtual ApiError Translate(ApiError error) => error;
 

@@ -15,6 +15,7 @@ public enum ItemKind : byte
     McpCall,
     McpApprovalRequest,
     McpApprovalResponse,
+    ToolOutput,
     Compaction,
     CompactionTrigger,
     ConfigurationUpdate,

@@ -59,6 +59,12 @@ internal enum ItemMapping : byte
     /// <summary>A tool call together with its answer.</summary>
     CallWithOutput,
 
+    /// <summary>A call that waits for the user's word, and the place in the conversation where its outcome belongs.</summary>
+    ApprovalRequest,
+
+    /// <summary>A call of a hosted tool, whose outcome is kept beside the item.</summary>
+    HostedCall,
+
     /// <summary>Reasoning of the assistant message that follows.</summary>
     Reasoning,
 

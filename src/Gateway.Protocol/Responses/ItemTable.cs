@@ -66,15 +66,26 @@ public static partial class ItemTable
                 new("error", JsonShapes.String | JsonShapes.Object | JsonShapes.Null), new("approval_request_id", TextOrNull),
             ])
         { IdPrefix = "mcp", Payload = "arguments" },
-        new(ItemKind.McpApprovalRequest, "mcp_approval_request", ItemMapping.None,
+        new(ItemKind.McpApprovalRequest, "mcp_approval_request", ItemMapping.ApprovalRequest,
             [
                 new("id", Text, Required: true, CheckNotEmpty), new("server_label", Text, Required: true), new("name", Text, Required: true),
                 new("arguments", Text, Required: true),
             ])
         { IdPrefix = "mcpr" },
 
+        new(ItemKind.McpApprovalResponse, "mcp_approval_response", ItemMapping.None,
+            [
+                new("approval_request_id", Text, Required: true, CheckNotEmpty), new("approve", JsonShapes.Boolean, Required: true),
+                new("reason", TextOrNull),
+            ])
+        { IdPrefix = "mcpa" },
+
+        // The outcome of a server-run call as an item of its own, for clients that read it so. Written from the call, never stored.
+        new(ItemKind.ToolOutput, "tool_output", ItemMapping.None,
+            [new("tool_call_id", Text, Required: true, CheckNotEmpty), new("output", TextOrArray | JsonShapes.Null)])
+        { IdPrefix = "to" },
+
         // Not served yet: each needs a feature of its own behind it.
-        new(ItemKind.McpApprovalResponse, "mcp_approval_response", ItemMapping.None, []) { IdPrefix = "mcpa", Rejected = true },
         new(ItemKind.Compaction, "compaction", ItemMapping.None, []) { IdPrefix = "cmp", Rejected = true },
         new(ItemKind.CompactionTrigger, "compaction_trigger", ItemMapping.None, []) { IdPrefix = "cmpt", Rejected = true },
 
@@ -95,11 +106,12 @@ public static partial class ItemTable
             [new("call_id", TextOrNull), new("tools", JsonShapes.Array, Required: true, CheckTools)])
         { IdPrefix = "tso", HasCallId = true, Payload = "tools" },
 
-        // Replayed history of tools that ran elsewhere: accepted and listed, the model does without it.
-        new(ItemKind.WebSearchCall, "web_search_call", ItemMapping.None, []) { IdPrefix = "ws" },
-        new(ItemKind.FileSearchCall, "file_search_call", ItemMapping.None, []) { IdPrefix = "fs" },
-        new(ItemKind.CodeInterpreterCall, "code_interpreter_call", ItemMapping.None, []) { IdPrefix = "ci" },
-        new(ItemKind.ImageGenerationCall, "image_generation_call", ItemMapping.None, []) { IdPrefix = "ig" },
+        // Hosted tools: what the model sees of a call is kept beside the item. Replayed history of calls that ran elsewhere has nothing kept: it
+        // is accepted and listed, the model does without it.
+        new(ItemKind.WebSearchCall, "web_search_call", ItemMapping.HostedCall, []) { IdPrefix = "ws" },
+        new(ItemKind.FileSearchCall, "file_search_call", ItemMapping.HostedCall, []) { IdPrefix = "fs" },
+        new(ItemKind.CodeInterpreterCall, "code_interpreter_call", ItemMapping.HostedCall, []) { IdPrefix = "ci" },
+        new(ItemKind.ImageGenerationCall, "image_generation_call", ItemMapping.HostedCall, []) { IdPrefix = "ig" },
 
         // Tools that the client runs: calls and outputs with a form of their own.
         new(ItemKind.ComputerCall, "computer_call", ItemMapping.Call,

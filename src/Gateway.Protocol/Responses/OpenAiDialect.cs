@@ -15,6 +15,14 @@ internal sealed class OpenAiDialect : Dialect
 
     public override bool KeepsReasoningTags => false;
 
+    public override bool ServerLabelIsOptional => false;
+
+    public override bool ApprovalByDefault => true;
+
+    public override bool EndsAtMaxToolCalls => false;
+
+    public override bool ShowsServerEvents => true;
+
     public override void WriteUsage(Usage usage, PooledBuffer output)
     {
         output.Append("{\"input_tokens\":"u8);

@@ -71,7 +71,7 @@ public static partial class RequestParser
         RejectUnserved(members);
         var previous = ReadPreviousResponseId(members);
         var input = ReadInput(members, rules, hasContext: previous is not null);
-        var tools = ReadTools(members, rules, input, out var toolsJson, out var choice);
+        var tools = ReadTools(members, rules, input, out var parser, out var choice);
         var reasoning = SettingsParser.ReadReasoning(members, "reasoning");
         var text = SettingsParser.ReadText(members, "text");
         CheckMetadata(members);
@@ -105,8 +105,9 @@ public static partial class RequestParser
             ReasoningContext = reasoning.Context,
             ReasoningMode = reasoning.Mode,
             TruncationAuto = members.Enum("truncation", RequestFields.Truncations) == "auto",
-            ToolsJson = toolsJson,
+            ToolsJson = members.Has("tools") ? parser.Echo() : default,
             Tools = tools,
+            Servers = parser.Servers,
             ToolChoiceJson = members.Raw("tool_choice"),
             ToolChoice = choice,
             ServiceTier = members.Enum("service_tier", RequestFields.ServiceTiers),
@@ -244,26 +245,19 @@ public static partial class RequestParser
     }
 
     private static IReadOnlyList<Tool> ReadTools(
-        RequestMembers members, RequestRules rules, Item[] input, out ReadOnlyMemory<byte> toolsJson, out ToolChoice choice)
+        RequestMembers members, RequestRules rules, Item[] input, out ToolParser parser, out ToolChoice choice)
     {
-        toolsJson = default;
         choice = ToolChoice.Auto;
-        var array = members.RawArray("tools", "an array of objects");
-        var parser = new ToolParser(rules.MaxTools, echoes: true);
-        if (!array.IsEmpty)
+        parser = new ToolParser(rules.MaxTools, rules.ServerTools, echoes: true);
+        if (parser.ReadArray(members.RawArray("tools", "an array of objects"), "tools") is { } error)
         {
-            if (parser.ReadArray(array, "tools") is { } error)
-            {
-                members.Fail(error);
-                return [];
-            }
-
-            toolsJson = parser.Echo();
+            members.Fail(error);
+            return [];
         }
 
         // Tools that the input adds can be named by tool_choice too.
         var tools = ToolNames.WithItems(parser.Tools, input);
-        members.Fail(ToolChoiceParser.Parse(members.Raw("tool_choice"), tools, parser.Hosted, out choice));
+        members.Fail(ToolChoiceParser.Parse(members.Raw("tool_choice"), tools, parser, out choice));
         return tools;
     }
 

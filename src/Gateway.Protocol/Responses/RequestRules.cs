@@ -21,6 +21,9 @@ public sealed record RequestRules
     /// <summary>The most tools, those inside namespaces counted one by one. Default 1,024.</summary>
     public int MaxTools { get; init; } = 1024;
 
+    /// <summary>What the gateway may run itself. Null: tools that it would have to run are answered as unknown types. Default null.</summary>
+    public ServerToolRules? ServerTools { get; init; }
+
     /// <summary>The most content parts of one message or tool output. Default 2,048.</summary>
     public int MaxContentParts { get; init; } = 2048;
 

@@ -33,6 +33,9 @@ public sealed class ResponseEnvelope : IDisposable
         writer.WriteEndObject();
     }
 
+    /// <summary>The client's dialect.</summary>
+    public Dialect Dialect => _dialect;
+
     public string Id { get; }
 
     public long CreatedAt { get; }
@@ -43,7 +46,7 @@ public sealed class ResponseEnvelope : IDisposable
     public void Write(ResponseState state, PooledBuffer output)
     {
         WriteHead(state, output, _dialect, Id);
-        WriteItems(state.Output, output, first: true);
+        _dialect.WriteOutput(state.Output, output, first: true);
         WriteTail(state, output, _dialect);
     }
 
@@ -60,7 +63,7 @@ public sealed class ResponseEnvelope : IDisposable
             first = WriteItems(inputMessages, output, first);
         }
 
-        WriteItems(state.Output, output, first);
+        _dialect.WriteOutput(state.Output, output, first);
         WriteTail(state, output, _dialect);
     }
 

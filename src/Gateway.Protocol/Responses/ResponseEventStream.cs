@@ -12,7 +12,7 @@ public delegate string SealReasoning(ReadOnlySpan<byte> utf8);
 /// and closed one after another; indexes, ids and sequence numbers are given here and nowhere else, so that they can not disagree.
 /// Each event is rendered to JSON once, in one line.
 /// </summary>
-public sealed class ResponseEventStream : IDisposable
+public sealed partial class ResponseEventStream : IDisposable
 {
     private readonly ResponseEnvelope _envelope;
     private readonly IResponseEventSink _sink;
@@ -29,6 +29,7 @@ public sealed class ResponseEventStream : IDisposable
     private OpenPart _part;
     private byte[] _itemHead = [];
     private int _contentIndex;
+    private int _doneIndex;
     private long _sequence;
 
     /// <param name="envelope">Renders the response object.</param>
@@ -46,7 +47,7 @@ public sealed class ResponseEventStream : IDisposable
         _sealReasoning = sealReasoning;
     }
 
-    private enum OpenItem { None, Message, Reasoning, FunctionCall, CustomToolCall }
+    private enum OpenItem { None, Message, Reasoning, FunctionCall, CustomToolCall, ToolList, ServerCall }
 
     private enum OpenPart { None, Text, Refusal, Reasoning }
 
@@ -59,7 +60,8 @@ public sealed class ResponseEventStream : IDisposable
     /// <summary>An item is open.</summary>
     public bool HasOpenItem => _item != OpenItem.None;
 
-    private int OutputIndex => State.Output.Count;
+    /// <summary>The place of the open or next item among those that the client sees.</summary>
+    private int OutputIndex => State.Output.Count + _extraIndexes;
 
     /// <summary>Writes <c>response.created</c> and <c>response.in_progress</c>, once.</summary>
     public void Start()
@@ -154,12 +156,7 @@ public sealed class ResponseEventStream : IDisposable
 
         ClosePart(writeEvents: true);
         FinishItem(completed);
-        BeginEvent("response.output_item.done"u8);
-        _json.Append(",\"output_index\":"u8);
-        _json.Append(OutputIndex - 1);
-        _json.Append(",\"item\":"u8);
-        _json.Append(State.Output[^1].Span);
-        EndEvent("response.output_item.done"u8);
+        WriteItemDone();
     }
 
     /// <summary>Keeps the open item as incomplete in the final object without closing it by events: what a failure in the middle shows.</summary>
@@ -168,6 +165,13 @@ public sealed class ResponseEventStream : IDisposable
         if (_item != OpenItem.None)
         {
             ClosePart(writeEvents: false);
+            if (_item is OpenItem.ToolList or OpenItem.ServerCall)
+            {
+                _parts.Append(RestOfAbandoned(_item));
+                _serverCall = null;
+                _isHidden = false;
+            }
+
             FinishItem(completed: false);
         }
     }
@@ -180,6 +184,16 @@ public sealed class ResponseEventStream : IDisposable
         _text.Dispose();
         _logprobs.Dispose();
         _parts.Dispose();
+    }
+
+    private void WriteItemDone()
+    {
+        BeginEvent("response.output_item.done"u8);
+        _json.Append(",\"output_index\":"u8);
+        _json.Append(_doneIndex);
+        _json.Append(",\"item\":"u8);
+        _json.Append(State.Output[^1].Span);
+        EndEvent("response.output_item.done"u8);
     }
 
     private void OpenMessagePart(OpenPart part)
@@ -252,7 +266,7 @@ public sealed class ResponseEventStream : IDisposable
         _parts.Clear();
         _text.Clear();
         _logprobs.Clear();
-        _itemHead = Encoding.UTF8.GetBytes(_newItemId(prefix, OutputIndex));
+        _itemHead = Encoding.UTF8.GetBytes(_newItemId(prefix, State.Output.Count));
     }
 
     /// <summary>Writes <c>output_item.added</c>; <paramref name="rest"/> is the item behind its id.</summary>
@@ -404,6 +418,10 @@ public sealed class ResponseEventStream : IDisposable
             case OpenItem.Reasoning:
                 FinishReasoning(item, completed);
                 break;
+            case OpenItem.ToolList or OpenItem.ServerCall:
+                item.Append(_parts.WrittenSpan);
+                item.Append((byte)'}');
+                break;
             default:
                 item.Append(_parts.WrittenSpan);
                 item.Append(",\"status\":\""u8);
@@ -412,7 +430,9 @@ public sealed class ResponseEventStream : IDisposable
                 break;
         }
 
+        _doneIndex = OutputIndex;
         State.Output.Add(item.WrittenSpan.ToArray());
+        _extraIndexes += _item is OpenItem.ToolList or OpenItem.ServerCall ? _envelope.Dialect.CountShown(State.Output[^1]) - 1 : 0;
         _item = OpenItem.None;
         _summaryHead.Clear();
     }
@@ -544,7 +564,7 @@ public sealed class ResponseEventStream : IDisposable
     /// <summary>The sequence number stands last, so that what comes before can be the same bytes from delta to delta.</summary>
     private void EndEvent(ReadOnlySpan<byte> type)
     {
-        if (!_sink.WantsEvents)
+        if (!_sink.WantsEvents || _isHidden)
         {
             return;
         }

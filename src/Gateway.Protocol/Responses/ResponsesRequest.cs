@@ -112,11 +112,14 @@ public sealed class ResponsesRequest
     /// <summary><c>truncation: "auto"</c>.</summary>
     public bool TruncationAuto { get; init; }
 
-    /// <summary>The tools array as it is echoed: raw tools, function tools completed with null members; empty when absent.</summary>
+    /// <summary>The tools array as it is echoed: raw tools without secrets, function tools completed with null members; empty when absent.</summary>
     public ReadOnlyMemory<byte> ToolsJson { get; init; }
 
     /// <summary>The tools the model may be offered.</summary>
     public IReadOnlyList<Tool> Tools { get; init; } = [];
+
+    /// <summary>The MCP servers whose tools the model may be offered too.</summary>
+    public IReadOnlyList<McpServerTool> Servers { get; init; } = [];
 
     /// <summary>The <c>tool_choice</c> as it came; empty when absent.</summary>
     public ReadOnlyMemory<byte> ToolChoiceJson { get; init; }

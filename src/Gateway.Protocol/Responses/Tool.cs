@@ -1,20 +1,24 @@
 namespace Gateway.Protocol.Responses;
 
-/// <summary>What a tool is, by its <c>type</c> member.</summary>
-public enum ToolKind { Function, Custom }
+/// <summary>What a tool is. The client runs functions and custom tools; the gateway runs the others.</summary>
+public enum ToolKind { Function, Custom, Mcp, Hosted }
 
 /// <summary>
-/// One callable tool as the model sees it. Namespaces are flattened; hosted tools that the gateway drops have no entry.
+/// One callable tool as the model sees it. Namespaces are flattened; tools of MCP servers come from the servers' lists; hosted tools that
+/// nothing here can run have no entry.
 /// </summary>
 public sealed class Tool
 {
     public required ToolKind Kind { get; init; }
 
-    /// <summary>The name the client knows it by; inside a namespace the inner name.</summary>
+    /// <summary>The name the client knows it by; inside a namespace or on a server the inner name; of a hosted tool its <c>type</c>.</summary>
     public required string Name { get; init; }
 
     /// <summary>The namespace the client declared it in, or null.</summary>
     public string? Namespace { get; init; }
+
+    /// <summary>The label of the MCP server that has it, or null.</summary>
+    public string? ServerLabel { get; init; }
 
     /// <summary>The name sent upstream: unique in the request, at most 64 characters of <c>[A-Za-z0-9_-]</c>.</summary>
     public required string UpstreamName { get; init; }
@@ -30,4 +34,10 @@ public sealed class Tool
 
     /// <summary>The <c>format</c> object of a custom tool; empty when it has none.</summary>
     public ReadOnlyMemory<byte> Format { get; init; }
+
+    /// <summary>An MCP server's own word that the tool changes nothing (<c>annotations.readOnlyHint</c>).</summary>
+    public bool IsReadOnly { get; init; }
+
+    /// <summary>The gateway runs its calls; those of the others are the client's.</summary>
+    public bool IsServerRun => Kind is ToolKind.Mcp or ToolKind.Hosted;
 }

@@ -11,10 +11,13 @@ internal static class ToolChoiceParser
         StringComparer.Ordinal, "type", "name", "namespace", "mode", "tools", "server_label");
 
     private static readonly string[] SupportedTypes =
-        [ToolParser.FunctionType, ToolParser.CustomType, "allowed_tools", "mcp", .. ToolParser.HostedTypes.Order(StringComparer.Ordinal)];
+        [ToolParser.FunctionType, ToolParser.CustomType, "allowed_tools", McpToolParser.McpType, .. ToolParser.HostedTypes.Order(StringComparer.Ordinal)];
 
-    public static ApiError? Parse(
-        ReadOnlyMemory<byte> json, IReadOnlyList<Tool> tools, IReadOnlyDictionary<string, string> hosted, out ToolChoice choice)
+    /// <param name="json">The value as it came; empty when absent.</param>
+    /// <param name="tools">The tools that can be named.</param>
+    /// <param name="parser">What the request's tools array held besides.</param>
+    /// <param name="choice">The choice when the result is null.</param>
+    public static ApiError? Parse(ReadOnlyMemory<byte> json, IReadOnlyList<Tool> tools, ToolParser parser, out ToolChoice choice)
     {
         choice = ToolChoice.Auto;
         if (json.IsEmpty)
@@ -24,7 +27,7 @@ internal static class ToolChoiceParser
 
         if (JsonView.Text(json) is { } word)
         {
-            return ParseWord(word, tools, out choice);
+            return ParseWord(word, tools.Count + parser.Servers.Count, out choice);
         }
 
         if (!JsonView.IsObject(json))
@@ -46,25 +49,31 @@ internal static class ToolChoiceParser
 
         if (type == "allowed_tools")
         {
-            return ParseAllowed(members, tools, hosted, out choice);
+            return ParseAllowed(members, tools, parser, out choice);
         }
 
-        if (FindNamed(members, type, tools, hosted, out var tool) is { } error)
+        if (FindNamed(members, type, tools, parser, out var named) is { } error)
         {
             return error;
         }
 
-        if (tool is null)
+        if (named.Server is { } server)
+        {
+            choice = new ToolChoice { Mode = ToolChoiceMode.Required, Servers = [server], IsNamed = server.Name is not null };
+            return null;
+        }
+
+        if (named.Tool is not { } tool)
         {
             return ApiError.InvalidValue(
-                hosted.GetValueOrDefault(type, Param), $"Invalid value: '{type}'. This tool is not available and can not be forced by 'tool_choice'.");
+                parser.Hosted.GetValueOrDefault(type, Param), $"Invalid value: '{type}'. This tool is not available and can not be forced by 'tool_choice'.");
         }
 
         choice = new ToolChoice { Mode = ToolChoiceMode.Required, Only = [tool], IsNamed = true };
         return null;
     }
 
-    private static ApiError? ParseWord(string word, IReadOnlyList<Tool> tools, out ToolChoice choice)
+    private static ApiError? ParseWord(string word, int toolCount, out ToolChoice choice)
     {
         choice = ToolChoice.Auto;
         switch (word)
@@ -74,7 +83,7 @@ internal static class ToolChoiceParser
             case "none":
                 choice = new ToolChoice { Mode = ToolChoiceMode.None };
                 return null;
-            case "required" when tools.Count == 0:
+            case "required" when toolCount == 0:
                 return NoTools();
             case "required":
                 choice = new ToolChoice { Mode = ToolChoiceMode.Required };
@@ -85,7 +94,7 @@ internal static class ToolChoiceParser
     }
 
     private static ApiError? ParseAllowed(
-        RequestMembers members, IReadOnlyList<Tool> tools, IReadOnlyDictionary<string, string> hosted, out ToolChoice choice)
+        RequestMembers members, IReadOnlyList<Tool> tools, ToolParser parser, out ToolChoice choice)
     {
         choice = ToolChoice.Auto;
         var mode = members.Enum("mode", ["auto", "required"]);
@@ -101,6 +110,7 @@ internal static class ToolChoiceParser
         }
 
         var only = new List<Tool>();
+        var servers = new List<McpToolChoice>();
         var index = 0;
         foreach (var json in JsonView.Elements(allowed))
         {
@@ -117,34 +127,49 @@ internal static class ToolChoiceParser
                 return entry.Error ?? ApiError.MissingParameter(entry.PathOf("type"));
             }
 
-            if (FindNamed(entry, type, tools, hosted, out var tool) is { } error)
+            if (FindNamed(entry, type, tools, parser, out var named) is { } error)
             {
                 return error;
             }
 
-            if (tool is not null && !only.Contains(tool))
+            if (named.Tool is not null && !only.Contains(named.Tool))
             {
-                only.Add(tool);
+                only.Add(named.Tool);
+            }
+
+            if (named.Server is not null)
+            {
+                servers.Add(named.Server);
             }
         }
 
-        if (mode == "required" && only.Count == 0)
+        if (mode == "required" && only.Count + servers.Count == 0)
         {
             return NoTools();
         }
 
-        choice = new ToolChoice { Mode = mode == "required" ? ToolChoiceMode.Required : ToolChoiceMode.Auto, Only = only };
+        choice = new ToolChoice { Mode = mode == "required" ? ToolChoiceMode.Required : ToolChoiceMode.Auto, Only = only, Servers = servers };
         return null;
     }
 
-    /// <summary>The tool that <c>{type, name, namespace?}</c> stands for; null without an error for a hosted tool of the request.</summary>
-    private static ApiError? FindNamed(
-        RequestMembers members, string type, IReadOnlyList<Tool> tools, IReadOnlyDictionary<string, string> hosted, out Tool? tool)
+    /// <summary>The tool that <c>{type, name, namespace?}</c> stands for; nothing without an error for a hosted tool that is not offered.</summary>
+    private static ApiError? FindNamed(RequestMembers members, string type, IReadOnlyList<Tool> tools, ToolParser parser, out Named named)
     {
-        tool = null;
+        named = default;
+        if (type is McpToolParser.McpType or McpToolParser.SseType)
+        {
+            return FindServer(members, parser, out named);
+        }
+
         if (type is not (ToolParser.FunctionType or ToolParser.CustomType))
         {
-            if (hosted.ContainsKey(type))
+            if (tools.FirstOrDefault(candidate => candidate.Kind == ToolKind.Hosted && candidate.Name == type) is { } bound)
+            {
+                named = new Named(bound, null);
+                return null;
+            }
+
+            if (parser.Hosted.ContainsKey(type))
             {
                 return null;
             }
@@ -165,6 +190,7 @@ internal static class ToolChoiceParser
         }
 
         var kind = type == ToolParser.FunctionType ? ToolKind.Function : ToolKind.Custom;
+        Tool? tool = null;
         foreach (var candidate in tools)
         {
             // A tool outside any namespace is preferred when the choice names no namespace.
@@ -178,11 +204,38 @@ internal static class ToolChoiceParser
             }
         }
 
+        named = new Named(tool, null);
         return tool is null ? NotFound(name) : null;
     }
 
-    private static ApiError NotFound(string name) =>
+    private static ApiError? FindServer(RequestMembers members, ToolParser parser, out Named named)
+    {
+        named = default;
+        var label = members.String("server_label");
+        var name = members.String("name");
+        if (members.Error is not null)
+        {
+            return members.Error;
+        }
+
+        if (label is null)
+        {
+            return ApiError.MissingParameter(members.PathOf("server_label"));
+        }
+
+        if (!parser.Servers.Any(server => server.Label == label))
+        {
+            return NotFound(label);
+        }
+
+        named = new Named(null, new McpToolChoice(label, name));
+        return null;
+    }
+
+    internal static ApiError NotFound(string name) =>
         ApiError.InvalidValue(Param, $"Tool choice '{(name.Length <= ToolNames.MaxLength ? name : name[..ToolNames.MaxLength] + "…")}' not found in 'tools' parameter.");
 
-    private static ApiError NoTools() => ApiError.InvalidValue(Param, "Tool choice 'required' must be specified with 'tools' parameter.");
+    internal static ApiError NoTools() => ApiError.InvalidValue(Param, "Tool choice 'required' must be specified with 'tools' parameter.");
+
+    private readonly record struct Named(Tool? Tool, McpToolChoice? Server);
 }

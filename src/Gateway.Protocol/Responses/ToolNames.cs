@@ -110,7 +110,7 @@ public static partial class ToolNames
     /// <summary>The tools of a <c>tools</c> array as a response echoes it; none when it is not such an array.</summary>
     public static IReadOnlyList<Tool> FromEcho(ReadOnlyMemory<byte> toolsJson)
     {
-        var parser = new ToolParser();
+        var parser = new ToolParser(serverTools: ServerToolRules.Echo);
         return parser.ReadArray(toolsJson, "tools") is null ? parser.Tools : [];
     }
 

@@ -3,7 +3,10 @@ using System.Collections.Frozen;
 
 namespace Gateway.Protocol.Responses;
 
-/// <summary>Reads tool definitions: functions, custom tools and namespaces of them. Hosted tools are recognised and left out.</summary>
+/// <summary>
+/// Reads tool definitions: functions, custom tools and namespaces of them, MCP servers, and hosted tools, which are left out when nothing here
+/// can run them.
+/// </summary>
 internal sealed class ToolParser
 {
     public const string FunctionType = "function";
@@ -11,8 +14,8 @@ internal sealed class ToolParser
     public const string NamespaceType = "namespace";
 
     /// <summary>
-    /// Tools that OpenAI runs itself, or whose calls have a form of their own. Nothing here can run them: they are echoed but not offered
-    /// to the model, and refused when <c>tool_choice</c> forces one.
+    /// Tools that OpenAI runs itself, or whose calls have a form of their own. One that is not bound to a server of the operator's is echoed but
+    /// not offered to the model, and refused when <c>tool_choice</c> forces it.
     /// </summary>
     public static readonly FrozenSet<string> HostedTypes = FrozenSet.Create(
         StringComparer.Ordinal,
@@ -20,8 +23,10 @@ internal sealed class ToolParser
         "image_generation", "computer", "computer_use", "computer_use_preview", "local_shell", "shell", "apply_patch", "tool_search",
         "programmatic_tool_calling");
 
-    /// <summary>The types that are served. <c>mcp</c>, <c>sse</c> and <c>python</c> are refused: this gateway does not run tools yet.</summary>
-    private static readonly string[] SupportedTypes = [FunctionType, CustomType, NamespaceType, .. HostedTypes.Order(StringComparer.Ordinal)];
+    /// <summary>Runs Python code. Not one of OpenAI's: without a binding it is refused, even when it is optional.</summary>
+    public const string PythonType = "python";
+
+    private static readonly string[] ClientTypes = [FunctionType, CustomType, NamespaceType, .. HostedTypes.Order(StringComparer.Ordinal)];
 
     private static readonly FrozenSet<string> Known = FrozenSet.Create(
         StringComparer.Ordinal, "type", "name", "description", "parameters", "strict", "format", "tools");
@@ -30,18 +35,25 @@ internal sealed class ToolParser
 
     private readonly List<Tool> _tools = [];
     private readonly HashSet<string> _upstreamNames = new(StringComparer.Ordinal);
+    private readonly List<McpServerTool> _servers = [];
     private readonly int _maxTools;
+    private readonly ServerToolRules? _serverTools;
     private readonly ArrayBufferWriter<byte>? _echo;
 
     /// <param name="maxTools">The most tools to take.</param>
+    /// <param name="serverTools">What the gateway may run; null where only the client's tools can stand.</param>
     /// <param name="echoes">Gather <see cref="Echo"/> on the way.</param>
-    public ToolParser(int maxTools = int.MaxValue, bool echoes = false)
+    public ToolParser(int maxTools = int.MaxValue, ServerToolRules? serverTools = null, bool echoes = false)
     {
         _maxTools = maxTools;
+        _serverTools = serverTools;
         _echo = echoes ? new ArrayBufferWriter<byte>(256) : null;
     }
 
+    /// <summary>The callable tools. Those of <see cref="Servers"/> are known only when the servers have listed them.</summary>
     public IReadOnlyList<Tool> Tools => _tools;
+
+    public IReadOnlyList<McpServerTool> Servers => _servers;
 
     /// <summary>The hosted tools that were left out, by type, with the path of the first of each.</summary>
     public Dictionary<string, string> Hosted { get; } = new(StringComparer.Ordinal);
@@ -71,7 +83,7 @@ internal sealed class ToolParser
         return _echo?.WrittenMemory ?? default;
     }
 
-    private void AddEcho(ReadOnlyMemory<byte> tool, RequestMembers members, bool isFunction)
+    private void AddEcho(ReadOnlyMemory<byte> tool, RequestMembers members, string? type)
     {
         if (_echo is null)
         {
@@ -79,7 +91,13 @@ internal sealed class ToolParser
         }
 
         _echo.Write(_echo.WrittenCount == 0 ? "["u8 : ","u8);
-        if (!isFunction)
+        if (type is McpToolParser.McpType or McpToolParser.SseType)
+        {
+            McpToolParser.WriteEcho(tool, _echo);
+            return;
+        }
+
+        if (type != FunctionType)
         {
             _echo.Write(tool.Span);
             return;
@@ -124,7 +142,7 @@ internal sealed class ToolParser
 
         if (ns is null)
         {
-            AddEcho(json, members, type == FunctionType);
+            AddEcho(json, members, type);
         }
 
         return type switch
@@ -133,9 +151,31 @@ internal sealed class ToolParser
             FunctionType or CustomType => ReadCallable(members, type, ns),
             NamespaceType when ns is null => ReadNamespace(members),
             _ when ns is not null => ApiError.InvalidEnum(members.PathOf("type"), type, [FunctionType, CustomType]),
-            _ when HostedTypes.Contains(type) => Drop(type, members.PathOf("type")),
-            _ => ApiError.InvalidEnum(members.PathOf("type"), type, SupportedTypes),
+            McpToolParser.McpType or McpToolParser.SseType when _serverTools is not null => ReadServer(json, path, _serverTools),
+            _ when _serverTools?.Hosted.TryGetValue(type, out var tool) == true => AddTool(tool!, members.PathOf("type")),
+            _ when HostedTypes.Contains(type) || (type == PythonType && _serverTools?.IsEcho == true) => Drop(type, members.PathOf("type")),
+            _ => ApiError.InvalidEnum(members.PathOf("type"), type, SupportedTypes()),
         };
+    }
+
+    private string[] SupportedTypes() => _serverTools is null
+        ? ClientTypes
+        : [.. ClientTypes, McpToolParser.McpType, McpToolParser.SseType, .. _serverTools.Hosted.ContainsKey(PythonType) ? [PythonType] : (string[])[]];
+
+    private ApiError? ReadServer(ReadOnlyMemory<byte> json, string path, ServerToolRules rules)
+    {
+        if (McpToolParser.Read(json, path, rules, out var server) is { } error)
+        {
+            return error;
+        }
+
+        if (_servers.Exists(other => other.Label == server!.Label))
+        {
+            return ApiError.InvalidValue($"{path}.server_label", $"Invalid value: '{server!.Label}'. Server labels must be unique.");
+        }
+
+        _servers.Add(server!);
+        return null;
     }
 
     private ApiError? Drop(string type, string path)
@@ -196,6 +236,11 @@ internal sealed class ToolParser
             return badName;
         }
 
+        return AddTool(tool, members.PathOf("name"));
+    }
+
+    private ApiError? AddTool(Tool tool, string path)
+    {
         if (_tools.Count >= _maxTools)
         {
             return ApiError.ArrayTooLong("tools", _maxTools, _tools.Count + 1);
@@ -203,7 +248,7 @@ internal sealed class ToolParser
 
         if (!_upstreamNames.Add(tool.UpstreamName))
         {
-            return ApiError.InvalidValue(members.PathOf("name"), $"Invalid value: '{tool.UpstreamName}'. Tool names must be unique.");
+            return ApiError.InvalidValue(path, $"Invalid value: '{tool.UpstreamName}'. Tool names must be unique.");
         }
 
         _tools.Add(tool);

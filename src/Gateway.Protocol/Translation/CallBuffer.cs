@@ -29,6 +29,9 @@ internal sealed class CallBuffer : IDisposable
     /// <summary>The call's item was opened.</summary>
     public bool IsOpened { get; set; }
 
+    /// <summary>The id the client will know, for a call whose item comes later; null for one whose item is written as it comes.</summary>
+    public string? CallId { get; set; }
+
     /// <summary>The call's item was closed: further pieces are noise.</summary>
     public bool IsClosed { get; set; }
 

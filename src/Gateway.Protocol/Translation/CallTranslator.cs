@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
@@ -6,7 +7,8 @@ namespace Gateway.Protocol.Translation;
 
 /// <summary>
 /// Puts the tool calls of one round together from pieces in any of the shapes that servers send, and writes them as items one after another.
-/// A call is opened when its name is known and an argument arrived; a further call is opened when the one before is whole.
+/// A call is opened when its name is known and an argument arrived; a further call is opened when the one before is whole. The first call that
+/// the gateway runs, and every call behind it, gets no item here: the item comes when it runs, so that items stay in the order of the calls.
 /// </summary>
 internal sealed class CallTranslator : IDisposable
 {
@@ -17,6 +19,7 @@ internal sealed class CallTranslator : IDisposable
     private readonly PooledBuffer _scratch = new();
     private CallBuffer? _open;
     private Tool? _openTool;
+    private bool _defers;
 
     public CallTranslator(RoundContext context, ResponseEventStream events)
     {
@@ -279,6 +282,17 @@ internal sealed class CallTranslator : IDisposable
         call.IsOpened = true;
         _open = call;
         _openTool = tool;
+
+        // A name that was not offered is the client's to refuse, unless all tools are the gateway's.
+        _defers |= tool is null ? _context.Tools.Count > 0 && _context.Tools.All(static t => t.IsServerRun) : tool.IsServerRun;
+        if (_defers)
+        {
+            // What was open before is whole, and stays before it.
+            _events.CloseItem();
+            call.CallId = callId;
+            return;
+        }
+
         if (tool?.Kind == ToolKind.Custom)
         {
             _events.OpenCustomToolCall(callId, name, tool.Namespace);
@@ -288,7 +302,7 @@ internal sealed class CallTranslator : IDisposable
             _events.OpenFunctionCall(callId, name, tool?.Namespace);
         }
 
-        _made.Add(new RoundCall(tool, callId, call.UpstreamId, _events.State.Output.Count));
+        _made.Add(new RoundCall(tool, callId, call.UpstreamId));
     }
 
     /// <summary>
@@ -300,7 +314,7 @@ internal sealed class CallTranslator : IDisposable
         var id = call.UpstreamId;
         var usable = id is { Length: > 5 and <= 64 } && id.StartsWith("call_", StringComparison.Ordinal)
             && !id.AsSpan().ContainsAnyExcept(CallPiece.IdCharacters)
-            && !_made.Exists(m => m.CallId == id) && !_context.IsCallIdTaken(id);
+            && !_calls.Exists(c => c.CallId == id) && !_made.Exists(m => m.CallId == id) && !_context.IsCallIdTaken(id);
         return usable ? id! : _context.NewCallId();
     }
 
@@ -313,7 +327,11 @@ internal sealed class CallTranslator : IDisposable
             return;
         }
 
-        _events.CallDelta(pending);
+        if (call.CallId is null)
+        {
+            _events.CallDelta(pending);
+        }
+
         call.Sent = call.Arguments.Length;
     }
 
@@ -322,7 +340,11 @@ internal sealed class CallTranslator : IDisposable
         if (_openTool?.Kind == ToolKind.Custom)
         {
             var input = CustomToolInput.Unwrap(call.Arguments.WrittenSpan, _scratch);
-            if (!input.IsEmpty)
+            if (call.CallId is not null)
+            {
+                Defer(call, call.CallId, input, completed);
+            }
+            else if (!input.IsEmpty)
             {
                 _events.CallDelta(input);
             }
@@ -335,11 +357,25 @@ internal sealed class CallTranslator : IDisposable
             }
 
             SendArguments(call, final: true);
+            if (call.CallId is not null)
+            {
+                Defer(call, call.CallId, call.Arguments.WrittenSpan, completed);
+            }
         }
 
-        _events.CloseItem(completed);
+        if (call.CallId is null)
+        {
+            _events.CloseItem(completed);
+        }
+
         call.IsClosed = true;
         _open = null;
         _openTool = null;
     }
+
+    private void Defer(CallBuffer call, string callId, ReadOnlySpan<byte> arguments, bool completed) =>
+        _made.Add(new RoundCall(_openTool, callId, call.UpstreamId)
+        {
+            Deferred = new DeferredCall(call.Name, Encoding.UTF8.GetString(arguments), IsCut: !completed),
+        });
 }

@@ -103,9 +103,20 @@ internal sealed partial class MessageAssembler
         AddCall(new MessageCall(index, UpstreamId(item.CallId), name, arguments));
     }
 
-    /// <summary>A call that the server ran: the item holds its outcome too.</summary>
+    /// <summary>A call that the gateway ran: the item, or what is kept beside it, holds its outcome too.</summary>
     private void AddServerCall(int index, Item item)
     {
+        if (_chat.RoundStarts?.Contains(item.Id) == true)
+        {
+            EndMessage();
+        }
+
+        if (HiddenCallOf(item) is { } hidden)
+        {
+            AddCall(new MessageCall(index, UpstreamId(item.Id), Encoding.UTF8.GetBytes(hidden.Name), MessageContent.Escape(hidden.Arguments)));
+            return;
+        }
+
         ReadOnlyMemory<byte> name = default;
         ReadOnlyMemory<byte> label = default;
         ReadOnlyMemory<byte> arguments = default;
@@ -127,6 +138,24 @@ internal sealed partial class MessageAssembler
 
         AddCall(new MessageCall(index, UpstreamId(item.Id), FlatName(label, name), Arguments(arguments)));
     }
+
+    /// <summary>
+    /// A call that waited for the user's word stands where the model made it, whenever it ran. While there is no word the model does not see it.
+    /// </summary>
+    private void AddApprovalRequest(int index, Item item)
+    {
+        var run = _serverCalls.RunOf(item.Id);
+        if (run >= 0)
+        {
+            AddServerCall(run, _chat.Items[run]);
+        }
+        else if (_serverCalls.IsRefused(item.Id, out _))
+        {
+            AddServerCall(index, item);
+        }
+    }
+
+    private HiddenCall? HiddenCallOf(Item item) => item.HasId ? _chat.HiddenCalls?.GetValueOrDefault(item.Id) : null;
 
     private void AddCall(MessageCall call)
     {
@@ -204,11 +233,21 @@ internal sealed partial class MessageAssembler
     {
         var tool = new Message(MessageRole.Tool) { ToolCallId = call.Id };
         var item = _chat.Items[call.Item];
-        if (item.Kind == ItemKind.McpCall)
+        if (HiddenCallOf(item) is { } hidden)
+        {
+            MessageContent.AddText(tool.Content, MessageContent.Escape(hidden.Output), MessageContent.LineBreak);
+        }
+        else if (item.Kind == ItemKind.McpApprovalRequest)
+        {
+            _serverCalls.IsRefused(item.Id, out var reason);
+            var text = reason is null ? "The user declined this tool call." : $"The user declined this tool call: {reason}";
+            MessageContent.AddText(tool.Content, MessageContent.Escape(text), MessageContent.LineBreak);
+        }
+        else if (item.Kind == ItemKind.McpCall)
         {
             var error = JsonView.Member(item.Json, "error"u8);
             var outcome = error.IsEmpty || JsonView.IsNull(error) ? JsonView.Member(item.Json, "output"u8) : error;
-            _content.AddToolOutput(tool.Content, outcome, _following);
+            _content.AddToolOutput(tool.Content, outcome.IsEmpty ? _serverCalls.OutputOf(item.Id) : outcome, _following);
         }
         else
         {

@@ -18,6 +18,7 @@ internal sealed partial class MessageAssembler
     private readonly RouteProfile _profile;
     private readonly MessageContent _content;
     private readonly CallPairs _pairs;
+    private readonly ServerCallOutcomes _serverCalls;
     private readonly bool _replaysReasoning;
     private readonly int _replayFrom;
     private readonly Message _system = new(MessageRole.System);
@@ -34,6 +35,7 @@ internal sealed partial class MessageAssembler
         _profile = chat.Profile;
         _content = new MessageContent(_profile);
         _pairs = CallPairs.Find(chat.Items);
+        _serverCalls = ServerCallOutcomes.Find(chat.Items);
         var replay = ReplayOf(chat);
         _replaysReasoning = _profile.ReasoningIn != ReasoningIn.None && replay != ReasoningReplay.Never;
         _replayFrom = _replaysReasoning && replay == ReasoningReplay.ToolLoop ? LastUserMessage(chat.Items) + 1 : 0;
@@ -109,7 +111,21 @@ internal sealed partial class MessageAssembler
                 AddCall(index, item);
                 return null;
             case ItemMapping.CallWithOutput:
-                AddServerCall(index, item);
+                if (!_serverCalls.IsShownAtRequest(item))
+                {
+                    AddServerCall(index, item);
+                }
+
+                return null;
+            case ItemMapping.ApprovalRequest:
+                AddApprovalRequest(index, item);
+                return null;
+            case ItemMapping.HostedCall:
+                if (HiddenCallOf(item) is not null)
+                {
+                    AddServerCall(index, item);
+                }
+
                 return null;
             case ItemMapping.Output:
                 // Written with its call.

@@ -2,15 +2,27 @@ using Gateway.Protocol.Responses;
 
 namespace Gateway.Protocol.Translation;
 
-/// <summary>How one round with the model ended.</summary>
-public enum RoundEnd { Completed, MaxOutputTokens, ContentFilter, Failed }
+/// <summary>How one round with the model ended, or, for the last one, the response.</summary>
+public enum RoundEnd { Completed, MaxOutputTokens, ContentFilter, MaxToolCalls, Failed }
 
 /// <summary>One tool call that the model made in a round.</summary>
 /// <param name="Tool">The tool, or null when the model named one that was not offered.</param>
 /// <param name="CallId">The id the client knows.</param>
 /// <param name="UpstreamId">The server's id, or null when it gave none.</param>
-/// <param name="OutputIndex">Where the call's item stands in the output.</param>
-public sealed record RoundCall(Tool? Tool, string CallId, string? UpstreamId, int OutputIndex);
+public sealed record RoundCall(Tool? Tool, string CallId, string? UpstreamId)
+{
+    /// <summary>
+    /// A call that has no item yet, because the gateway runs it or because it stands behind one that the gateway runs; null when its item was
+    /// written as it came.
+    /// </summary>
+    public DeferredCall? Deferred { get; init; }
+}
+
+/// <summary>What is needed to make a call's item later.</summary>
+/// <param name="Name">The name by which the model called it.</param>
+/// <param name="Arguments">The arguments, JSON; of a custom tool its plain input.</param>
+/// <param name="IsCut">The model was cut off in the middle of it: it must not run.</param>
+public sealed record DeferredCall(string Name, string Arguments, bool IsCut);
 
 /// <summary>The outcome of a round.</summary>
 /// <param name="End">How it ended.</param>

@@ -24,6 +24,49 @@ public sealed class FireworksDialect : Dialect
 
     public override bool KeepsReasoningTags => true;
 
+    public override bool ServerLabelIsOptional => true;
+
+    public override bool ApprovalByDefault => false;
+
+    public override bool EndsAtMaxToolCalls => true;
+
+    public override bool ShowsServerEvents => false;
+
+    /// <summary>Lists of tools are not shown; an outcome is an item behind its call.</summary>
+    public override int CountShown(ReadOnlyMemory<byte> item) => ItemTable.View(item).Kind switch
+    {
+        ItemKind.McpListTools => 0,
+        ItemKind.McpCall => 2,
+        _ => 1,
+    };
+
+    public override void WriteOutput(IReadOnlyList<ReadOnlyMemory<byte>> items, PooledBuffer output, bool first)
+    {
+        foreach (var item in items)
+        {
+            var kind = ItemTable.View(item).Kind;
+            if (kind == ItemKind.McpListTools)
+            {
+                continue;
+            }
+
+            if (!first)
+            {
+                output.Append((byte)',');
+            }
+
+            first = false;
+            if (kind == ItemKind.McpCall)
+            {
+                McpItems.WriteSplit(item, output);
+            }
+            else
+            {
+                output.Append(item.Span);
+            }
+        }
+    }
+
     /// <summary>An unknown parent is a 404 there.</summary>
     public override ApiError Translate(ApiError error) =>
         error.Code == "previous_response_not_found" ? error with { Status = 404 } : error;
