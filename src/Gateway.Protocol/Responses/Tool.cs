@@ -20,6 +20,9 @@ public sealed class Tool
     /// <summary>The label of the MCP server that has it, or null.</summary>
     public string? ServerLabel { get; init; }
 
+    /// <summary>A hosted tool as the request declared it; empty for the others.</summary>
+    public ReadOnlyMemory<byte> Declaration { get; init; }
+
     /// <summary>The name sent upstream: unique in the request, at most 64 characters of <c>[A-Za-z0-9_-]</c>.</summary>
     public required string UpstreamName { get; init; }
 
@@ -37,6 +40,17 @@ public sealed class Tool
 
     /// <summary>An MCP server's own word that the tool changes nothing (<c>annotations.readOnlyHint</c>).</summary>
     public bool IsReadOnly { get; init; }
+
+    /// <summary>The hosted tool with what a request says of it.</summary>
+    internal Tool DeclaredAs(ReadOnlyMemory<byte> declaration) => new()
+    {
+        Kind = Kind,
+        Name = Name,
+        UpstreamName = UpstreamName,
+        Description = Description,
+        Parameters = Parameters,
+        Declaration = declaration,
+    };
 
     /// <summary>The gateway runs its calls; those of the others are the client's.</summary>
     public bool IsServerRun => Kind is ToolKind.Mcp or ToolKind.Hosted;

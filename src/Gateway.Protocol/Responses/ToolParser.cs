@@ -152,7 +152,7 @@ internal sealed class ToolParser
             NamespaceType when ns is null => ReadNamespace(members),
             _ when ns is not null => ApiError.InvalidEnum(members.PathOf("type"), type, [FunctionType, CustomType]),
             McpToolParser.McpType or McpToolParser.SseType when _serverTools is not null => ReadServer(json, path, _serverTools),
-            _ when _serverTools?.Hosted.TryGetValue(type, out var tool) == true => AddTool(tool!, members.PathOf("type")),
+            _ when _serverTools?.Hosted.TryGetValue(type, out var tool) == true => AddTool(tool!.DeclaredAs(json), members.PathOf("type")),
             _ when HostedTypes.Contains(type) || (type == PythonType && _serverTools?.IsEcho == true) => Drop(type, members.PathOf("type")),
             _ => ApiError.InvalidEnum(members.PathOf("type"), type, SupportedTypes()),
         };

@@ -30,17 +30,8 @@ public sealed class ChatRequest
     /// <summary>Tools remembered from the chain, for servers that want them whenever history holds calls; else empty.</summary>
     public IReadOnlyList<Tool> HistoryTools { get; init; } = [];
 
-    /// <summary>The upstream's id of a call by the id the client knows; null when they are the same.</summary>
-    public IReadOnlyDictionary<string, string>? UpstreamCallIds { get; init; }
-
-    /// <summary>What the model sees of server-run calls whose items do not hold it, by the items' ids; null when there are none.</summary>
-    public IReadOnlyDictionary<string, HiddenCall>? HiddenCalls { get; init; }
-
-    /// <summary>
-    /// The ids of server-run calls with which a round of the model began: the calls before them were answered before these were made. Null when
-    /// there are none.
-    /// </summary>
-    public IReadOnlySet<string>? RoundStarts { get; init; }
+    /// <summary>What is remembered of the calls in <see cref="Items"/>.</summary>
+    public CallNotes Notes { get; init; } = new();
 
     /// <summary>Opens a reasoning item's <c>encrypted_content</c>: the reasoning text, or null when it is not this gateway's own.</summary>
     public Func<string, string?>? OpenSealedReasoning { get; init; }

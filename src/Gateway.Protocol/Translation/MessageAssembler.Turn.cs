@@ -106,7 +106,7 @@ internal sealed partial class MessageAssembler
     /// <summary>A call that the gateway ran: the item, or what is kept beside it, holds its outcome too.</summary>
     private void AddServerCall(int index, Item item)
     {
-        if (_chat.RoundStarts?.Contains(item.Id) == true)
+        if (_chat.Notes.RoundStarts.Contains(item.Id))
         {
             EndMessage();
         }
@@ -155,7 +155,7 @@ internal sealed partial class MessageAssembler
         }
     }
 
-    private HiddenCall? HiddenCallOf(Item item) => item.HasId ? _chat.HiddenCalls?.GetValueOrDefault(item.Id) : null;
+    private HiddenCall? HiddenCallOf(Item item) => item.HasId ? _chat.Notes.Hidden.GetValueOrDefault(item.Id) : null;
 
     private void AddCall(MessageCall call)
     {
@@ -320,7 +320,7 @@ internal sealed partial class MessageAssembler
 
     private string UpstreamId(string callId)
     {
-        var id = _chat.UpstreamCallIds?.GetValueOrDefault(callId) ?? callId;
+        var id = _chat.Notes.UpstreamIds.GetValueOrDefault(callId) ?? callId;
         return _profile.ToolCallId switch
         {
             ToolCallIds.Short9 => IsShort(id) ? id : ShortId(id),

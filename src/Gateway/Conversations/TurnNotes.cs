@@ -4,16 +4,13 @@ using Gateway.Store;
 
 namespace Gateway.Conversations;
 
-/// <summary>
-/// What the gateway must remember about a turn and no client sees: the upstream's own ids of tool calls, which some models want back to the
-/// letter (chat-completions ids such as <c>functions.get_weather:0</c>).
-/// </summary>
+/// <summary>The notes of a turn as they are stored beside its items: JSON with a member for each kind of note that there is.</summary>
 internal static class TurnNotes
 {
     /// <summary>The notes of a new turn; empty when there is nothing to remember.</summary>
-    public static ReadOnlyMemory<byte> Write(IReadOnlyList<RoundCall> calls)
+    public static ReadOnlyMemory<byte> Write(CallNotes notes)
     {
-        if (!calls.Any(DiffersUpstream))
+        if (notes.IsEmpty)
         {
             return default;
         }
@@ -22,43 +19,90 @@ internal static class TurnNotes
         using (var writer = new Utf8JsonWriter(buffer))
         {
             writer.WriteStartObject();
-            writer.WriteStartObject("call_ids"u8);
-            foreach (var call in calls.Where(DiffersUpstream))
+            if (notes.UpstreamIds.Count > 0)
             {
-                writer.WriteString(call.CallId, call.UpstreamId);
+                writer.WriteStartObject("call_ids"u8);
+                foreach (var (id, upstreamId) in notes.UpstreamIds)
+                {
+                    writer.WriteString(id, upstreamId);
+                }
+
+                writer.WriteEndObject();
             }
 
-            writer.WriteEndObject();
+            if (notes.Hidden.Count > 0)
+            {
+                writer.WriteStartObject("hidden"u8);
+                foreach (var (id, hidden) in notes.Hidden)
+                {
+                    writer.WriteStartArray(id);
+                    writer.WriteStringValue(hidden.Name);
+                    writer.WriteStringValue(hidden.Arguments);
+                    writer.WriteStringValue(hidden.Output);
+                    writer.WriteEndArray();
+                }
+
+                writer.WriteEndObject();
+            }
+
+            if (notes.RoundStarts.Count > 0)
+            {
+                writer.WriteStartArray("round_starts"u8);
+                foreach (var id in notes.RoundStarts)
+                {
+                    writer.WriteStringValue(id);
+                }
+
+                writer.WriteEndArray();
+            }
+
             writer.WriteEndObject();
         }
 
         return buffer.ToArray();
     }
 
-    /// <summary>The upstream's call ids of a whole chain, by the ids the client knows; null when there are none.</summary>
-    public static IReadOnlyDictionary<string, string>? ReadCallIds(Chain? chain)
+    /// <summary>The notes of a whole chain.</summary>
+    public static CallNotes Read(Chain? chain)
     {
-        Dictionary<string, string>? ids = null;
+        var notes = new CallNotes();
         foreach (var turn in chain?.Turns ?? [])
         {
-            if (turn.Private.IsEmpty)
+            if (!turn.Private.IsEmpty)
             {
-                continue;
-            }
-
-            using var notes = JsonDocument.Parse(turn.Private);
-            if (notes.RootElement.TryGetProperty("call_ids", out var callIds))
-            {
-                ids ??= new Dictionary<string, string>(StringComparer.Ordinal);
-                foreach (var callId in callIds.EnumerateObject())
-                {
-                    ids[callId.Name] = callId.Value.GetString()!;
-                }
+                Read(turn.Private, notes);
             }
         }
 
-        return ids;
+        return notes;
     }
 
-    private static bool DiffersUpstream(RoundCall call) => call.UpstreamId is not null && call.UpstreamId != call.CallId;
+    private static void Read(ReadOnlyMemory<byte> json, CallNotes notes)
+    {
+        using var document = JsonDocument.Parse(json);
+        foreach (var kind in document.RootElement.EnumerateObject())
+        {
+            // A kind that a newer version wrote is left alone.
+            switch (kind.Name)
+            {
+                case "call_ids":
+                    foreach (var id in kind.Value.EnumerateObject())
+                    {
+                        notes.Add(id.Name, id.Value.GetString());
+                    }
+
+                    break;
+                case "hidden":
+                    foreach (var id in kind.Value.EnumerateObject())
+                    {
+                        notes.Add(id.Name, null, new HiddenCall(id.Value[0].GetString()!, id.Value[1].GetString()!, id.Value[2].GetString()!));
+                    }
+
+                    break;
+                case "round_starts":
+                    notes.RoundStarts.UnionWith(kind.Value.EnumerateArray().Select(static id => id.GetString()!));
+                    break;
+            }
+        }
+    }
 }

@@ -7,5 +7,8 @@ namespace Gateway.Tools;
 /// <param name="End">How the last round ended.</param>
 /// <param name="Error">The client's error when it failed.</param>
 /// <param name="Usage">The tokens of all rounds; estimated where the server reported none.</param>
-/// <param name="Calls">The calls that the client must answer.</param>
-internal sealed record LoopOutcome(RoundEnd End, ApiError? Error, Usage? Usage, IReadOnlyList<RoundCall> Calls);
+/// <param name="Notes">What must be remembered of the calls.</param>
+internal sealed record LoopOutcome(RoundEnd End, ApiError? Error, Usage? Usage, CallNotes Notes)
+{
+    public static LoopOutcome Failed(ApiError error) => new(RoundEnd.Failed, error, null, new CallNotes());
+}

@@ -1,4 +1,6 @@
+using Gateway.Egress;
 using Gateway.Protocol.Responses;
+using Gateway.Protocol.Translation;
 
 namespace Gateway.Tools;
 
@@ -9,6 +11,12 @@ internal sealed class LoopRequest
 
     public required Dialect Dialect { get; init; }
 
+    /// <summary>Whose request it is.</summary>
+    public required string Tenant { get; init; }
+
+    /// <summary>The guard between the tenant and the servers that its tools are on.</summary>
+    public required EgressScope Egress { get; init; }
+
     /// <summary>The model by the client's name.</summary>
     public required string Model { get; init; }
 
@@ -18,8 +26,11 @@ internal sealed class LoopRequest
     /// <summary>How many of <see cref="Items"/> are the chain's; the rest are the request's own.</summary>
     public required int ChainItems { get; init; }
 
-    /// <summary>The upstream's call ids by the client's, from the chain; null when there are none.</summary>
-    public IReadOnlyDictionary<string, string>? UpstreamCallIds { get; init; }
+    /// <summary>What is remembered of the chain's calls.</summary>
+    public required CallNotes Notes { get; init; }
+
+    /// <summary>The most server-run calls of the response.</summary>
+    public required int MaxToolCalls { get; init; }
 
     /// <summary>Opens sealed reasoning, or null when it is not ours.</summary>
     public required Func<string, string?> OpenSealedReasoning { get; init; }
@@ -27,6 +38,12 @@ internal sealed class LoopRequest
     /// <summary>The tools of the chain, for servers that want them whenever the history holds calls.</summary>
     public required Func<IReadOnlyList<Tool>> ReadHistoryTools { get; init; }
 
+    /// <summary>Takes approvals for this response. One id can be taken once, by one response on any replica.</summary>
+    public required IApprovalClaims Approvals { get; init; }
+
     /// <summary>Requests of one chain prefer one destination.</summary>
     public string? AffinityKey { get; init; }
+
+    /// <summary>Names the chain to tool servers that keep something for it, such as a Python session. Opaque, and known to nobody else.</summary>
+    public required string Session { get; init; }
 }

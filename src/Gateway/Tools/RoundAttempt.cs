@@ -5,18 +5,24 @@ using Gateway.Upstream;
 
 namespace Gateway.Tools;
 
-/// <summary>One round in the form in which it is sent: what the request and the profile say, and what was changed to make it succeed.</summary>
-internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
+/// <summary>One round in the form in which it is sent: what the context and the profile say, and what was changed to make it succeed.</summary>
+/// <param name="context">What the model must see.</param>
+/// <param name="maxOutputTokens">The output tokens that are left of the response's limit; null without a limit.</param>
+internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
 {
-    /// <summary>The request's tools, and those that items of the context add.</summary>
-    private readonly IReadOnlyList<Tool> _tools = ToolNames.WithItems(loop.Request.Tools, loop.Items);
-    private IReadOnlyList<Item> _items = loop.Items;
-    private int? _maxOutputTokens = loop.Request.MaxOutputTokens;
+    private readonly LoopRequest _loop = context.Loop;
+    private readonly IReadOnlyList<Tool> _tools = context.Offered;
+    private int? _maxOutputTokens = maxOutputTokens;
     private bool _limitWasCut;
 
-    public LoopRequest Loop => loop;
+    public LoopRequest Loop => _loop;
 
-    public ChatRoute Route { get; set; } = route;
+    /// <summary>Where it goes. A change holds for the rounds to come too.</summary>
+    public ChatRoute Route
+    {
+        get => context.Route;
+        set => context.Route = value;
+    }
 
     /// <summary>The upstream's own words when it refused; for recognising what it refused.</summary>
     public string? UpstreamMessage { get; set; }
@@ -29,40 +35,42 @@ internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
     {
         StreamMode.Always => true,
         StreamMode.Never => false,
-        _ => loop.Request.Stream && (Route.Profile.StreamWithTools || _tools.Count == 0),
+        _ => _loop.Request.Stream && (Route.Profile.StreamWithTools || _tools.Count == 0),
     };
 
     public ChatRequest ToChatRequest() => new()
     {
-        Request = loop.Request,
+        Request = _loop.Request,
         Model = Route.Model,
         Profile = Route.Profile,
-        Items = _items,
+        Items = context.Items,
         Stream = Stream,
         MaxOutputTokens = _maxOutputTokens,
-        ToolChoice = loop.Request.ToolChoice,
+        ToolChoice = context.Choice,
         Tools = _tools,
-        HistoryTools = Route.Profile.ToolsWithHistory && _tools.Count == 0 ? loop.ReadHistoryTools() : [],
-        UpstreamCallIds = loop.UpstreamCallIds,
-        OpenSealedReasoning = loop.OpenSealedReasoning,
+        HistoryTools = Route.Profile.ToolsWithHistory && _tools.Count == 0 ? HistoryTools() : [],
+        Notes = context.Notes,
+        OpenSealedReasoning = _loop.OpenSealedReasoning,
     };
 
     public RoundContext ToContext() => new()
     {
         Profile = Route.Profile,
-        Tools = _tools,
-        KeepReasoningTags = loop.Dialect.KeepsReasoningTags,
-        WantsLogprobs = loop.Request.Include.HasFlag(Includes.Logprobs) || loop.Request.TopLogprobs > 0,
-        WantsSummary = loop.Request.ReasoningSummary is not null,
-        OneCallOnly = loop.Request.ParallelToolCalls == false,
-        IsCallIdTaken = IsCallIdTaken,
+
+        // Not only what is offered: a model that calls a tool it no longer has must not make it look like a function of the client's.
+        Tools = context.Tools,
+        KeepReasoningTags = _loop.Dialect.KeepsReasoningTags,
+        WantsLogprobs = _loop.Request.Include.HasFlag(Includes.Logprobs) || _loop.Request.TopLogprobs > 0,
+        WantsSummary = _loop.Request.ReasoningSummary is not null,
+        OneCallOnly = _loop.Request.ParallelToolCalls == false,
+        IsCallIdTaken = context.IsCallIdTaken,
         NewCallId = CallIds.New,
     };
 
     /// <summary>A forced call did not come from a server that does not force: worth one more try, if the client has seen nothing.</summary>
     public bool ShouldAskAgain(RoundOutcome outcome, bool isStream)
     {
-        var choice = loop.Request.ToolChoice;
+        var choice = context.Choice;
         var notForced = Route.Profile.RequiredToolChoice == RequiredToolChoice.FilterRetry
             || (choice.IsNamed && Route.Profile.NamedToolChoice == NamedToolChoice.Filter);
         return !isStream && !AskedAgain && notForced && choice.Mode == ToolChoiceMode.Required
@@ -81,33 +89,9 @@ internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
             return true;
         }
 
-        if (!loop.Request.TruncationAuto)
-        {
-            return false;
-        }
-
-        var shorter = Truncation.DropOldest(_items, loop.ChainItems - (loop.Items.Count - _items.Count));
-        var dropped = shorter.Count < _items.Count;
-        _items = shorter;
-        return dropped;
+        return _loop.Request.TruncationAuto && context.DropOldest();
     }
 
-    private bool IsCallIdTaken(string callId)
-    {
-        Span<byte> utf8 = stackalloc byte[128];
-        if (callId.Length > utf8.Length || !System.Text.Encoding.UTF8.TryGetBytes(callId, utf8, out var length))
-        {
-            return true;
-        }
-
-        foreach (var item in loop.Items)
-        {
-            if (item.CallIdUtf8.SequenceEqual(utf8[..length]))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    /// <summary>Servers that want tools whenever the history holds calls get those that the calls were made with.</summary>
+    private IReadOnlyList<Tool> HistoryTools() => context.Tools.Count > 0 ? context.Tools : _loop.ReadHistoryTools();
 }

@@ -6,11 +6,11 @@ using Gateway.Upstream;
 namespace Gateway.Tools;
 
 /// <summary>
-/// Makes a response: calls the upstream and translates what comes until the model has answered. A round whose calls belong to the client ends
-/// the loop. Everything that can be mended before the client has seen anything is mended here: a server that refuses an optional parameter, a
-/// limit that overflows the context, a stream that ended before it began.
+/// Makes a response: calls the upstream, translates what comes, runs the calls that are the gateway's, and goes round until the model has
+/// answered or the client has something to do. Everything that can be mended before the client has seen anything of a round is mended here: a
+/// server that refuses an optional parameter, a limit that overflows the context, a stream that ended before it began.
 /// </summary>
-internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader rounds)
+internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader rounds, ServerTools serverTools, ToolMetrics metrics)
 {
     /// <summary>How often one round may be sent again in another form.</summary>
     private const int MaxMends = 8;
@@ -28,15 +28,93 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
     public async ValueTask<bool> ServesAsync(string model, CancellationToken cancellationToken) =>
         await routes.FindAsync(model, cancellationToken) is not null;
 
-    /// <summary>Runs the loop. Only cancellation is thrown.</summary>
+    /// <summary>Runs the loop. Only cancellation, and a store that can not be reached before the first round, are thrown.</summary>
     public async Task<LoopOutcome> RunAsync(LoopRequest loop, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
         if (routes.Find(loop.Model) is not { } route)
         {
-            return new LoopOutcome(RoundEnd.Failed, ApiError.ModelNotFound(loop.Model), null, []);
+            return LoopOutcome.Failed(ApiError.ModelNotFound(loop.Model));
         }
 
-        var attempt = new RoundAttempt(loop, route);
+        var context = new LoopContext(loop, route);
+        var run = new ServerToolRun(serverTools, context, events, output);
+        if (await run.BeginAsync(cancellationToken) is { } error)
+        {
+            return LoopOutcome.Failed(error);
+        }
+
+        while (true)
+        {
+            var left = loop.Request.MaxOutputTokens - (int)Math.Min(context.Spent.OutputTokens, int.MaxValue);
+            if (left <= 0)
+            {
+                return new LoopOutcome(RoundEnd.MaxOutputTokens, null, context.Spent, context.OwnNotes);
+            }
+
+            var itemsBefore = events.State.Output.Count;
+            var (outcome, spent) = await RunMendedAsync(new RoundAttempt(context, left), events, output, cancellationToken);
+            context.Spent += spent ?? default;
+            if (outcome.Error is not null)
+            {
+                return new LoopOutcome(outcome.End, outcome.Error, spent is null && context.Spent == default ? null : context.Spent, context.OwnNotes);
+            }
+
+            if (!await GoesOnAsync(run, context, outcome, events, itemsBefore, cancellationToken))
+            {
+                return new LoopOutcome(EndOf(outcome, run, loop), null, context.Spent, context.OwnNotes);
+            }
+        }
+    }
+
+    /// <summary>Takes a finished round into the context, runs its calls, and says whether the model is to go on.</summary>
+    private async Task<bool> GoesOnAsync(
+        ServerToolRun run, LoopContext context, RoundOutcome outcome, ResponseEventStream events, int itemsBefore, CancellationToken cancellationToken)
+    {
+        for (var i = itemsBefore; i < events.State.Output.Count; i++)
+        {
+            context.Add(events.State.Output[i]);
+        }
+
+        foreach (var call in outcome.Calls)
+        {
+            if (call.Tool is not { IsServerRun: true })
+            {
+                context.OwnNotes.Add(call.CallId, call.UpstreamId);
+            }
+        }
+
+        if (!outcome.Calls.Any(static call => call.Deferred is not null))
+        {
+            return false;
+        }
+
+        var isFirst = events.State.Output.Count == itemsBefore;
+        var goesOn = await run.RunAsync(outcome.Calls, outcome.End != RoundEnd.Completed, isFirst, cancellationToken);
+        if (!goesOn || context.WithoutServerTools || (context.Loop.Dialect.EndsAtMaxToolCalls && run.Budget.IsExceeded))
+        {
+            return false;
+        }
+
+        // A forced choice would be forced again for ever.
+        context.Choice = context.Choice.Relax();
+        if (run.Budget.Reached is not ToolLimit.None and var limit && !(limit == ToolLimit.ToolCalls && context.Loop.Dialect.EndsAtMaxToolCalls))
+        {
+            // The user gets an answer all the same.
+            context.WithoutServerTools = true;
+            metrics.LimitReached(limit);
+        }
+
+        return true;
+    }
+
+    private static RoundEnd EndOf(RoundOutcome outcome, ServerToolRun run, LoopRequest loop) =>
+        outcome.End == RoundEnd.Completed && run.Budget.IsExceeded && loop.Dialect.EndsAtMaxToolCalls ? RoundEnd.MaxToolCalls : outcome.End;
+
+    /// <summary>One round, sent again in another form while the client has seen nothing of it. With its outcome come the tokens of all sends.</summary>
+    private async Task<(RoundOutcome Outcome, Usage? Spent)> RunMendedAsync(
+        RoundAttempt attempt, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        var itemsBefore = events.State.Output.Count;
         var spent = default(Usage);
         for (var mends = 0; ; mends++)
         {
@@ -45,19 +123,18 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             var body = new PooledBuffer(16 * 1024);
             if (ChatRequestWriter.Write(attempt.ToChatRequest(), body) is { } refused)
             {
-                return new LoopOutcome(RoundEnd.Failed, refused, null, []);
+                return (new RoundOutcome(RoundEnd.Failed, refused, [], null, 0), null);
             }
 
             var outcome = await RunRoundAsync(attempt, body.WrittenMemory, events, output, cancellationToken);
-            var untouched = !events.HasOpenItem && events.State.Output.Count == 0;
-            if (mends < MaxMends && untouched && outcome.Error is not null && Mend(attempt, outcome))
+            if (mends < MaxMends && outcome.Error is not null && IsUntouched(events, itemsBefore) && Mend(attempt, outcome))
             {
                 continue;
             }
 
             if (mends < MaxMends && attempt.ShouldAskAgain(outcome, output.IsStream))
             {
-                events.State.Output.Clear();
+                events.State.Output.RemoveRange(itemsBefore, events.State.Output.Count - itemsBefore);
                 attempt.AskedAgain = true;
                 spent += outcome.Usage ?? default;
                 continue;
@@ -69,9 +146,12 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
                 body.Dispose();
             }
 
-            return new LoopOutcome(outcome.End, outcome.Error, usage + spent, outcome.Calls);
+            return (outcome, usage + spent);
         }
     }
+
+    /// <summary>The client has seen nothing of the round that began behind <paramref name="itemsBefore"/> items.</summary>
+    private static bool IsUntouched(ResponseEventStream events, int itemsBefore) => !events.HasOpenItem && events.State.Output.Count == itemsBefore;
 
     /// <summary>One round, sent again to another destination while the client has seen nothing of it and the client side may try more.</summary>
     private async Task<RoundOutcome> RunRoundAsync(
@@ -85,6 +165,7 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             AffinityKey = attempt.Loop.AffinityKey,
         };
         attempt.UpstreamMessage = null;
+        var itemsBefore = events.State.Output.Count;
         RoundOutcome? earlier = null;
         while (true)
         {
@@ -101,8 +182,7 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
                 reply.ReportFailure(failure);
             }
 
-            var untouched = !events.HasOpenItem && events.State.Output.Count == 0;
-            if (!untouched || outcome.Error is not { Status: >= 500 } || failure == UpstreamFailure.FirstByteTimeout || call.Attempts >= MaxAttempts)
+            if (!IsUntouched(events, itemsBefore) || outcome.Error is not { Status: >= 500 } || failure == UpstreamFailure.FirstByteTimeout || call.Attempts >= MaxAttempts)
             {
                 return outcome;
             }

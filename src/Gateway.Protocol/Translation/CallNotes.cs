@@ -1,0 +1,57 @@
+namespace Gateway.Protocol.Translation;
+
+/// <summary>
+/// What must be remembered about calls and no client sees, by the ids that clients know: of client-run calls the call id, of server-run calls
+/// the item's id.
+/// </summary>
+public sealed class CallNotes
+{
+    /// <summary>The upstream's own ids of calls, which some models want back to the letter, where they differ.</summary>
+    public Dictionary<string, string> UpstreamIds { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>What the model sees of server-run calls whose items do not hold it.</summary>
+    public Dictionary<string, HiddenCall> Hidden { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// The server-run calls with which a round of the model began: the calls before them were answered before these were made.
+    /// </summary>
+    public HashSet<string> RoundStarts { get; } = new(StringComparer.Ordinal);
+
+    public bool IsEmpty => UpstreamIds.Count == 0 && Hidden.Count == 0 && RoundStarts.Count == 0;
+
+    /// <summary>Remembers a call.</summary>
+    public void Add(string id, string? upstreamId, HiddenCall? hidden = null, bool startsRound = false)
+    {
+        if (upstreamId is not null && upstreamId != id)
+        {
+            UpstreamIds[id] = upstreamId;
+        }
+
+        if (hidden is not null)
+        {
+            Hidden[id] = hidden;
+        }
+
+        if (startsRound)
+        {
+            RoundStarts.Add(id);
+        }
+    }
+
+    /// <summary>Takes over what other notes say.</summary>
+    public void Add(CallNotes notes)
+    {
+        ArgumentNullException.ThrowIfNull(notes);
+        foreach (var (id, upstreamId) in notes.UpstreamIds)
+        {
+            UpstreamIds[id] = upstreamId;
+        }
+
+        foreach (var (id, hidden) in notes.Hidden)
+        {
+            Hidden[id] = hidden;
+        }
+
+        RoundStarts.UnionWith(notes.RoundStarts);
+    }
+}

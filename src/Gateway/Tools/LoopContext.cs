@@ -1,0 +1,110 @@
+using System.Text;
+using Gateway.Protocol.Responses;
+using Gateway.Protocol.Translation;
+using Gateway.Upstream;
+
+namespace Gateway.Tools;
+
+/// <summary>What the model must see, as it grows from round to round: the request's context, then what the response added to it.</summary>
+internal sealed class LoopContext
+{
+    private List<Item> _items;
+    private int _withheld;
+
+    public LoopContext(LoopRequest loop, ChatRoute route)
+    {
+        Loop = loop;
+        Route = route;
+        _items = [.. loop.Items];
+        ChainItems = loop.ChainItems;
+        Notes.Add(loop.Notes);
+        Tools = ToolNames.WithItems(loop.Request.Tools, loop.Items);
+        Choice = loop.Request.ToolChoice;
+    }
+
+    public LoopRequest Loop { get; }
+
+    /// <summary>Where the rounds go. It changes when a server turns out to differ from its profile.</summary>
+    public ChatRoute Route { get; set; }
+
+    public IReadOnlyList<Item> Items => _items;
+
+    /// <summary>How many of <see cref="Items"/> are the chain's.</summary>
+    public int ChainItems { get; private set; }
+
+    /// <summary>Every tool there is: the request's, those that items add, and those that servers listed.</summary>
+    public IReadOnlyList<Tool> Tools { get; private set; }
+
+    /// <summary>What the next round may call.</summary>
+    public ToolChoice Choice { get; set; }
+
+    /// <summary>The next round gets the client's tools only.</summary>
+    public bool WithoutServerTools { get; set; }
+
+    /// <summary>The tokens of the rounds so far.</summary>
+    public Usage Spent { get; set; }
+
+    /// <summary>The notes of the chain and of this response.</summary>
+    public CallNotes Notes { get; } = new();
+
+    /// <summary>The notes of this response: what is stored with its turn.</summary>
+    public CallNotes OwnNotes { get; } = new();
+
+    /// <summary>The tools that the next round is offered.</summary>
+    public IReadOnlyList<Tool> Offered => WithoutServerTools ? [.. Tools.Where(static tool => !tool.IsServerRun)] : Tools;
+
+    public void AddTools(IEnumerable<Tool> tools) => Tools = [.. Tools, .. tools];
+
+    /// <summary>Adds a finished output item.</summary>
+    public void Add(ReadOnlyMemory<byte> item) => _items.Add(ItemTable.View(item));
+
+    /// <summary>Adds the finished item of a server-run call, with what else the model sees of it.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="upstreamId">The upstream's id of the call, or null.</param>
+    /// <param name="hidden">What the item does not hold, or null.</param>
+    /// <param name="startsRound">The model's round began with this call.</param>
+    public void AddServerCall(ReadOnlyMemory<byte> item, string? upstreamId, HiddenCall? hidden, bool startsRound)
+    {
+        var view = ItemTable.View(item);
+        _items.Add(view);
+        Notes.Add(view.Id, upstreamId, hidden, startsRound);
+        OwnNotes.Add(view.Id, upstreamId, hidden, startsRound);
+    }
+
+    /// <summary>Adds a call that does not run and has no item for clients: the model must see an answer to each of its calls.</summary>
+    public void AddWithheld(HiddenCall call, string? upstreamId, bool startsRound)
+    {
+        var id = $"withheld_{_withheld++}";
+        _items.Add(ItemTable.View(Encoding.UTF8.GetBytes($"{{\"id\":\"{id}\",\"type\":\"mcp_call\"}}")));
+        Notes.Add(id, upstreamId, call, startsRound);
+    }
+
+    /// <summary>Gives up the oldest part of the conversation. False when there is nothing left to give up.</summary>
+    public bool DropOldest()
+    {
+        var shorter = Truncation.DropOldest(_items, ChainItems);
+        var dropped = _items.Count - shorter.Count;
+        ChainItems = Math.Max(0, ChainItems - dropped);
+        _items = [.. shorter];
+        return dropped > 0;
+    }
+
+    public bool IsCallIdTaken(string callId)
+    {
+        Span<byte> utf8 = stackalloc byte[128];
+        if (callId.Length > utf8.Length || !Encoding.UTF8.TryGetBytes(callId, utf8, out var length))
+        {
+            return true;
+        }
+
+        foreach (var item in _items)
+        {
+            if (item.CallIdUtf8.SequenceEqual(utf8[..length]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,144 @@
+using System.Text;
+using System.Text.Json;
+using Gateway.Egress;
+using Gateway.Protocol.Responses;
+using Gateway.Telemetry;
+using Gateway.Tools.Hosted;
+using Gateway.Tools.Mcp;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Tools;
+
+/// <summary>What all responses share of server-run tools: the servers' connections, the operator's servers and bindings, limits.</summary>
+internal sealed class ServerTools(
+    McpClientPool pool,
+    NamedServers named,
+    HostedTools hosted,
+    RoundReader rounds,
+    IOptions<ToolsOptions> options,
+    ToolMetrics metrics,
+    TimeProvider time)
+{
+    /// <summary>A hosted tool's outcome has a form of its own for each type.</summary>
+    public HostedTools Hosted => hosted;
+
+    public int ParallelCalls => options.Value.ParallelCalls;
+
+    /// <summary>A server that can not list its tools ends the response; otherwise the response goes on without that server.</summary>
+    public bool FailsOnListFailure => options.Value.OnListFailure == ListFailure.Fail;
+
+    public ToolBudget NewBudget(int maxToolCalls) => new(maxToolCalls, options.Value.MaxRounds, options.Value.RepeatedCalls);
+
+    /// <summary>How each declared server is reached, or the error for one that may not be.</summary>
+    public async ValueTask<(IReadOnlyList<DeclaredServer> Servers, ApiError? Error)> ResolveAsync(LoopRequest loop, CancellationToken cancellationToken)
+    {
+        if (loop.Request.Servers.Count == 0)
+        {
+            return ([], null);
+        }
+
+        var servers = new List<DeclaredServer>();
+        foreach (var declared in loop.Request.Servers)
+        {
+            if (declared.Url is not { } url)
+            {
+                servers.Add(new DeclaredServer(declared, named.Find(declared.Label)!));
+                continue;
+            }
+
+            if (await loop.Egress.CheckAsync(url, cancellationToken) is { } refusal)
+            {
+                return ([], ApiError.InvalidValue($"{declared.Path}.server_url", $"Invalid '{declared.Path}.server_url': {refusal.Message}"));
+            }
+
+            servers.Add(new DeclaredServer(declared, new McpServer
+            {
+                Tenant = loop.Tenant,
+                Label = declared.Label,
+                Url = url,
+                Transport = declared.PrefersSse ? McpTransport.Sse : McpTransport.Http,
+                Headers = declared.Headers,
+                Egress = loop.Egress,
+            }));
+        }
+
+        return (servers, null);
+    }
+
+    /// <summary>Asks a server for its tools. Only cancellation is thrown.</summary>
+    public Task<McpListing> ListAsync(DeclaredServer server, CancellationToken cancellationToken) => pool.ListToolsAsync(server.Server, cancellationToken);
+
+    /// <summary>Runs one call to its outcome. Only cancellation is thrown.</summary>
+    public async Task<ServerCallResult> CallAsync(ServerCall call, LoopRequest loop, CancellationToken cancellationToken)
+    {
+        var name = call.Binding?.Type ?? (call.Server.Server.IsOperators ? call.Server.Label : "mcp");
+        using var activity = GatewayActivitySource.StartTool(name);
+        var started = time.GetTimestamp();
+        var outcome = "cancelled";
+        try
+        {
+            if (!IsObject(call.Arguments))
+            {
+                outcome = "failed";
+                return ServerCallItems.Failed("The arguments are not a JSON object.");
+            }
+
+            var arguments = call.Binding?.ToServerArguments(call.Tool, call.Arguments) ?? Encoding.UTF8.GetBytes(call.Arguments);
+            var answer = await pool.CallToolAsync(
+                call.Server.Server, call.Binding?.Tool ?? call.Tool.Name, arguments, call.Server.Server.IsOperators ? loop.Session : null, cancellationToken);
+            outcome = OutcomeOf(answer);
+            if (outcome != "completed")
+            {
+                GatewayActivitySource.Fail(activity, outcome);
+            }
+
+            return ResultOf(call, loop, answer);
+        }
+        finally
+        {
+            metrics.CallEnded(name, outcome, time.GetElapsedTime(started));
+        }
+    }
+
+    /// <summary>Waits for a task that writes no events, and keeps the client's connection alive meanwhile.</summary>
+    public Task<T> WaitAsync<T>(Task<T> task, ILoopOutput output, CancellationToken cancellationToken) =>
+        rounds.KeepAliveWhileAsync(task, output, cancellationToken);
+
+    /// <summary>The error of a server that did not list its tools, as the API's catalogue has it.</summary>
+    public static ApiError ListError(string label, McpFailure failure) => new(
+        424, "external_connector_error", "http_error", "tools",
+        $"Error retrieving tool list from MCP server: '{label}'. {failure.Message}");
+
+    internal static bool IsObject(string json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(json), new JsonReaderOptions { MaxDepth = 256 });
+            return reader.Read() && reader.TokenType == JsonTokenType.StartObject && reader.TrySkip() && !reader.Read();
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    private ServerCallResult ResultOf(ServerCall call, LoopRequest loop, McpCallOutcome answer)
+    {
+        var text = OutputCut.Cut(answer.Failure?.Message ?? answer.Text, options.Value.OutputBytes);
+        if (call.Binding is { Kind: not ServerCallKind.Mcp } binding)
+        {
+            return binding.ResultOf(answer, text, loop.Request.Include);
+        }
+
+        return answer.Failure is null && !answer.IsError ? ServerCallItems.Completed(text) : ServerCallItems.Failed(text);
+    }
+
+    private static string OutcomeOf(McpCallOutcome answer) => answer switch
+    {
+        { Failure.Kind: McpFailureKind.Timeout } => "timeout",
+        { Failure.Kind: McpFailureKind.Refused } => "refused",
+        { Failure: not null } => "unreachable",
+        { IsError: true } => "failed",
+        _ => "completed",
+    };
+}
