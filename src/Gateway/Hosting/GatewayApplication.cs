@@ -1,3 +1,4 @@
+using Gateway.Egress;
 using Gateway.Policy;
 using Gateway.Responses;
 using Gateway.Store;
@@ -29,6 +30,7 @@ internal static class GatewayApplication
         builder.AddGatewayPolicy();
         builder.AddGatewayStore();
         builder.AddGatewayUpstreams();
+        builder.AddGatewayEgress();
         builder.AddGatewayResponses();
         AddKnownSections(builder.Services);
         // Upstream does not know Policy: the one line that holds the stateless routes and the list of models to the tenant's models.
@@ -75,6 +77,7 @@ internal static class GatewayApplication
         services.AddKnownSection("Upstreams", typeof(Dictionary<string, UpstreamOptions>));
         services.AddKnownSection("Discovery", typeof(DiscoveryOptions));
         services.AddKnownSection("Passthrough", typeof(PassthroughOptions));
+        services.AddKnownSection("Tools", typeof(EgressOptions));
     }
 
     /// <summary>What an operator can do something about; empty for everything else, which is a bug and ends with its stack trace.</summary>

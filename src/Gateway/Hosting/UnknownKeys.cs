@@ -20,21 +20,25 @@ internal static class UnknownKeys
                 continue;
             }
 
-            if (known.FirstOrDefault(k => Same(k.Name, section.Key)) is not { } match)
+            Type[] types = [.. known.Where(k => Same(k.Name, section.Key)).Select(k => k.Options)];
+            if (types.Length == 0)
             {
                 yield return (section.Path, Hint(section.Key, known.Select(k => k.Name)));
                 continue;
             }
 
-            foreach (var found in Walk(section, match.Options))
+            foreach (var found in Walk(section, types))
             {
                 yield return found;
             }
         }
     }
 
-    private static IEnumerable<(string Key, string Hint)> Walk(IConfigurationSection section, Type type)
+    /// <param name="section">What to look at.</param>
+    /// <param name="types">What it is bound to: one class, or several that share the section's keys.</param>
+    private static IEnumerable<(string Key, string Hint)> Walk(IConfigurationSection section, params Type[] types)
     {
+        var type = types[0];
         var children = section.GetChildren().ToList();
         if (ElementType(type) is { } element)
         {
@@ -56,7 +60,7 @@ internal static class UnknownKeys
         }
 
         var properties = Array.FindAll(
-            type.GetProperties(BindingFlags.Public | BindingFlags.Instance), p => p.CanWrite || ElementType(p.PropertyType) is not null);
+            [.. types.SelectMany(t => t.GetProperties(BindingFlags.Public | BindingFlags.Instance))], p => p.CanWrite || ElementType(p.PropertyType) is not null);
         return children.SelectMany(child => Array.Find(properties, p => Same(p.Name, child.Key)) is { } property
             ? Walk(child, Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType)
             : [(child.Path, Hint(child.Key, properties.Select(p => p.Name)))]);

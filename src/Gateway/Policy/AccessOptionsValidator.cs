@@ -68,11 +68,23 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
                 $"{key}:DefaultMaxToolCalls is {options.DefaultMaxToolCalls}: it must not be above MaxToolCalls, which is {effective.MaxToolCalls} there."));
         }
 
+        CheckToolHosts(key, options.ToolHosts, failures);
         for (var i = 0; i < (options.Models?.Count ?? 0); i++)
         {
             if (string.IsNullOrWhiteSpace(options.Models?[i]))
             {
                 failures.Add(string.Create(CultureInfo.InvariantCulture, $"{key}:Models:{i} is empty: give a model's name, or a pattern with '*'."));
+            }
+        }
+    }
+
+    private static void CheckToolHosts(string key, IReadOnlyList<string>? hosts, List<string> failures)
+    {
+        for (var i = 0; i < (hosts?.Count ?? 0); i++)
+        {
+            if (HostRule.Read(hosts?[i], out _) is { } problem)
+            {
+                failures.Add(string.Create(CultureInfo.InvariantCulture, $"{key}:ToolHosts:{i} {problem}"));
             }
         }
     }

@@ -8,6 +8,9 @@ internal sealed class EffectivePolicy
     private const int UsualMaxToolCalls = 128;
     private const int UsualDefaultMaxToolCalls = 32;
 
+    private readonly IReadOnlyList<HostRule> _toolHosts;
+    private readonly bool _anyToolHost;
+
     private EffectivePolicy(PolicyOptions common, PolicyOptions? own)
     {
         StoreAllowed = (own?.Store ?? common.Store ?? StorePolicy.Allow) == StorePolicy.Allow;
@@ -16,6 +19,9 @@ internal sealed class EffectivePolicy
         DefaultMaxToolCalls = Math.Min(own?.DefaultMaxToolCalls ?? common.DefaultMaxToolCalls ?? UsualDefaultMaxToolCalls, MaxToolCalls);
         Models = own?.Models is { Count: > 0 } models ? models : common.Models ?? [];
         OpenStreams = own?.OpenStreams ?? common.OpenStreams;
+        var toolHosts = own?.ToolHosts is { Count: > 0 } hosts ? hosts : common.ToolHosts ?? [];
+        _anyToolHost = toolHosts.Count == 0;
+        _toolHosts = HostRule.ReadAll(toolHosts);
     }
 
     /// <summary>Responses may be kept.</summary>
@@ -34,6 +40,11 @@ internal sealed class EffectivePolicy
     public int? OpenStreams { get; }
 
     public static EffectivePolicy From(PolicyOptions common, PolicyOptions? own = null) => new(common, own);
+
+    /// <summary>A request may name URLs of this host. Whether its address may be reached is another question, for the egress guard.</summary>
+    /// <param name="host">The host of a URL: lower case, in its ASCII form, without brackets or a dot at the end.</param>
+    /// <param name="port">The URL's port.</param>
+    public bool AllowsToolHost(string host, int port) => _anyToolHost || _toolHosts.Any(rule => rule.MatchesHost(host, port));
 
     /// <summary>The model may be used. Names are compared as they are; case counts.</summary>
     public bool AllowsModel(string model)

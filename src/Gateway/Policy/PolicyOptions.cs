@@ -28,4 +28,10 @@ internal sealed class PolicyOptions
     /// no limit but <c>Gateway:Limits:OpenStreams</c>.
     /// </summary>
     public int? OpenStreams { get; set; }
+
+    /// <summary>
+    /// The only hosts whose URLs a request may name, for tools and for images: a name, <c>*.name</c> for every name below it, an address or a
+    /// range; each with <c>:port</c> or for every port. Empty or absent: the value of <c>Gateway:Policy</c>, or else every public host.
+    /// </summary>
+    public IReadOnlyList<string>? ToolHosts { get; set; }
 }

@@ -32,6 +32,7 @@ internal sealed class GatewayMetrics
     private readonly Histogram<double> _chainLoadDuration;
     private readonly Histogram<int> _chainLength;
     private readonly UpDownCounter<long> _openStreams;
+    private readonly Counter<long> _egressRefusals;
 
     public GatewayMetrics(IMeterFactory meters)
     {
@@ -44,6 +45,7 @@ internal sealed class GatewayMetrics
         _chainLoadDuration = meter.CreateHistogram("gateway.chain.load.duration", "s", "Loading a chain from the store.", advice: StoreSeconds);
         _chainLength = meter.CreateHistogram("gateway.chain.length", "{turn}", "Turns of a loaded chain.", advice: Turns);
         _openStreams = meter.CreateUpDownCounter<long>("gateway.open_streams", "{stream}", "Responses that are being made now.");
+        _egressRefusals = meter.CreateCounter<long>("gateway.egress.refusals", "{refusal}", "Requests to hosts named by clients that the egress guard refused, by reason.");
     }
 
     /// <summary>A response reached its terminal status.</summary>
@@ -123,6 +125,10 @@ internal sealed class GatewayMetrics
                 new KeyValuePair<string, object?>("http.response.status_class", StatusClass(status)));
         }
     }
+
+    /// <summary>The egress guard refused a URL, a redirect, a connection or an answer.</summary>
+    /// <param name="reason">Why, one of few words.</param>
+    public void EgressRefused(string reason) => _egressRefusals.Add(1, new KeyValuePair<string, object?>(TelemetryNames.RefusalReason, reason));
 
     private static string StatusClass(int status) => status >= 500 ? "5xx" : "4xx";
 

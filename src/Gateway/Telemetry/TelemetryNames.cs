@@ -13,6 +13,7 @@ internal static class TelemetryNames
     public const string ResponseStatus = "gateway.response.status";
     public const string Stream = "gateway.stream";
     public const string Upstream = "gateway.upstream";
+    public const string RefusalReason = "gateway.egress.reason";
     public const string OperationName = "gen_ai.operation.name";
     public const string RequestModel = "gen_ai.request.model";
     public const string ResponseId = "gen_ai.response.id";
