@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Gateway.Protocol.Responses;
+using Gateway.Protocol.Translation;
 using Gateway.Store;
 
 namespace Gateway.Conversations;
@@ -17,8 +18,8 @@ internal sealed class Conversation
     /// <summary>How many of <see cref="Items"/> are the chain's.</summary>
     public required int ChainItems { get; init; }
 
-    /// <summary>The upstream's call ids by the client's; null when there are none.</summary>
-    public required IReadOnlyDictionary<string, string>? UpstreamCallIds { get; init; }
+    /// <summary>What is remembered of the chain's calls.</summary>
+    public required CallNotes Notes { get; init; }
 
     /// <summary>
     /// The id of the response to be made. It stays in the parent's chain while the parent is that chain's tail; otherwise it opens a chain

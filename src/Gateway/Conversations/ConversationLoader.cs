@@ -47,7 +47,7 @@ internal sealed class ConversationLoader(IResponseStore store, TimeProvider time
             return (null, broken);
         }
 
-        return (new Conversation { Chain = chain, Items = resolved, ChainItems = chainItems, UpstreamCallIds = TurnNotes.ReadCallIds(chain) }, null);
+        return (new Conversation { Chain = chain, Items = resolved, ChainItems = chainItems, Notes = TurnNotes.Read(chain) }, null);
     }
 
     private async ValueTask<Chain?> LoadChainAsync(string tenant, string previous, CancellationToken cancellationToken)

@@ -1,11 +1,16 @@
+using System.Security.Cryptography;
+using System.Text;
 using Gateway.Conversations;
+using Gateway.Egress;
 using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
+using Gateway.Store;
 using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Tools;
+using Gateway.Tools.Hosted;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
@@ -18,6 +23,11 @@ internal sealed class CreateResponse(
     ConversationLoader conversations,
     ToolLoop loop,
     ResponseKeeper keeper,
+    IResponseStore store,
+    IOptions<StoreOptions> storeOptions,
+    EgressGuard egress,
+    NamedServers namedServers,
+    HostedTools hostedTools,
     SecretSealer sealer,
     OpenStreamLimiter limiter,
     IOptions<LimitsOptions> limits,
@@ -89,6 +99,13 @@ internal sealed class CreateResponse(
         MinOutputTokens = dialect.MinOutputTokens,
         MaxDepth = limits.Value.JsonDepth,
         MaxItems = limits.Value.InputItems,
+        ServerTools = new ServerToolRules
+        {
+            LabelIsOptional = dialect.ServerLabelIsOptional,
+            ApprovalByDefault = dialect.ApprovalByDefault,
+            IsNamedServer = namedServers.Has,
+            Hosted = hostedTools.Tools,
+        },
     };
 
     private async ValueTask<(PreparedResponse?, ApiError?)> PrepareAsync(
@@ -140,7 +157,8 @@ internal sealed class CreateResponse(
         var request = prepared.Request;
         using var stream = request.Stream ? new SseOutput(http.Response, time, limits.Value.KeepAliveInterval) : null;
         using var envelope = new ResponseEnvelope(
-            prepared.Dialect, prepared.Id.ToString(), prepared.CreatedAt.ToUnixTimeSeconds(), prepared.Model, request, prepared.IsStored, request.MaxToolCalls);
+            prepared.Dialect, prepared.Id.ToString(), prepared.CreatedAt.ToUnixTimeSeconds(), prepared.Model, request, prepared.IsStored,
+            request.MaxToolCalls is null ? null : MaxToolCallsOf(prepared));
         using var events = new ResponseEventStream(
             envelope,
             stream ?? (IResponseEventSink)JsonOutput.Instance,
@@ -155,7 +173,7 @@ internal sealed class CreateResponse(
         var outcome = request.Generate
             ? await RunLoopAsync(prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
             : Skip(events);
-        if (outcome.Error is not null && !events.HasStarted)
+        if (outcome.Error is not null && (!events.HasStarted || (stream is null && HasOnlyLists(events.State))))
         {
             return (outcome.Error, "failed");
         }
@@ -168,7 +186,7 @@ internal sealed class CreateResponse(
         }
 
         using var input = new StoredInput(prepared.Id, request.Input);
-        if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, outcome.Calls) is { } notKept)
+        if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, outcome.Notes) is { } notKept)
         {
             if (stream is null)
             {
@@ -211,7 +229,7 @@ internal sealed class CreateResponse(
         catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested)
         {
             events.AbandonItem();
-            return new LoopOutcome(RoundEnd.Failed, ApiError.Stopping(), null, []);
+            return LoopOutcome.Failed(ApiError.Stopping());
         }
     }
 
@@ -219,7 +237,7 @@ internal sealed class CreateResponse(
     private static LoopOutcome Skip(ResponseEventStream events)
     {
         events.Start();
-        return new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), []);
+        return new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), new CallNotes());
     }
 
     private void Settle(ResponseState state, LoopOutcome outcome)
@@ -242,7 +260,12 @@ internal sealed class CreateResponse(
                 break;
             default:
                 state.Status = ResponseStatus.Incomplete;
-                state.IncompleteReason = outcome.End == RoundEnd.ContentFilter ? "content_filter" : "max_output_tokens";
+                state.IncompleteReason = outcome.End switch
+                {
+                    RoundEnd.ContentFilter => "content_filter",
+                    RoundEnd.MaxToolCalls => "max_tool_calls",
+                    _ => "max_output_tokens",
+                };
                 break;
         }
     }
@@ -254,11 +277,29 @@ internal sealed class CreateResponse(
         Model = prepared.Model,
         Items = prepared.Conversation.Items,
         ChainItems = prepared.Conversation.ChainItems,
-        UpstreamCallIds = prepared.Conversation.UpstreamCallIds,
-        OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? System.Text.Encoding.UTF8.GetString(text) : null,
+        Notes = prepared.Conversation.Notes,
+        Tenant = prepared.Tenant.Name,
+        Egress = egress.For(prepared.Tenant.Policy),
+        MaxToolCalls = MaxToolCallsOf(prepared),
+        Approvals = new StoredApprovalClaims(store, prepared.Tenant.Name, prepared.Id, storeOptions.Value.Retention),
+        Session = SessionOf(prepared),
+        OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
         ReadHistoryTools = prepared.Conversation.ReadParentTools,
         AffinityKey = prepared.Request.PromptCacheKey ?? prepared.Id.Chain,
     };
+
+    /// <summary>No model and no tool has done anything yet: a client may simply try again.</summary>
+    private static bool HasOnlyLists(ResponseState state) => state.Output.TrueForAll(static item => ItemTable.View(item).Kind == ItemKind.McpListTools);
+
+    private static int MaxToolCallsOf(PreparedResponse prepared)
+    {
+        var policy = prepared.Tenant.Policy;
+        return Math.Min(prepared.Request.MaxToolCalls ?? policy.DefaultMaxToolCalls, policy.MaxToolCalls);
+    }
+
+    /// <summary>A name for the chain that tells nothing of it: tool servers see it.</summary>
+    private static string SessionOf(PreparedResponse prepared) => Convert.ToHexStringLower(
+        SHA256.HashData(Encoding.UTF8.GetBytes($"{prepared.Tenant.Name}/{prepared.Id.Chain}")).AsSpan(0, 16));
 
     private SealReasoning? SealerFor(PreparedResponse prepared) =>
         prepared.Request.Include.HasFlag(Includes.EncryptedReasoning) && sealer.CanSeal

@@ -16,7 +16,7 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
 
     /// <summary>Keeps a response in its terminal state. The error to tell when it could not be kept.</summary>
     public async ValueTask<ApiError?> KeepAsync(
-        PreparedResponse prepared, ResponseEnvelope envelope, ResponseState state, StoredInput input, IReadOnlyList<RoundCall> calls)
+        PreparedResponse prepared, ResponseEnvelope envelope, ResponseState state, StoredInput input, CallNotes notes)
     {
         using var activity = GatewayActivitySource.StartCommit();
         using var json = new PooledBuffer(2048);
@@ -29,7 +29,7 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
             Aside = state.Status == ResponseStatus.Failed,
             Status = System.Text.Encoding.ASCII.GetString(state.StatusText),
             CreatedAt = prepared.CreatedAt,
-            Turn = new Turn(input.Items, state.Output, TurnNotes.Write(calls)),
+            Turn = new Turn(input.Items, state.Output, TurnNotes.Write(notes)),
 
             // A copy of its own: a write that timed out may still be read by the connection when this buffer serves another request.
             Envelope = json.WrittenSpan.ToArray(),

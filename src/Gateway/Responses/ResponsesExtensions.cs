@@ -18,7 +18,6 @@ internal static class ResponsesExtensions
         services.AddSingleton<ReadResponses>();
         services.AddSingleton<ResponseKeeper>();
         services.AddSingleton<ConversationLoader>();
-        services.AddSingleton<ToolLoop>();
         services.AddSingleton(provider =>
         {
             var limits = provider.GetRequiredService<IOptions<LimitsOptions>>().Value;

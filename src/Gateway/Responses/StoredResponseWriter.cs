@@ -14,7 +14,7 @@ internal static class StoredResponseWriter
         var envelope = response.Record.Envelope.Span;
         output.Append(envelope[..response.Record.OutputOffset]);
         var first = !dialect.InputMessagesInOutput || ResponseEnvelope.WriteItems(UserMessages(response.Turn), output, first: true);
-        ResponseEnvelope.WriteItems(response.Turn.Output, output, first);
+        dialect.WriteOutput(response.Turn.Output, output, first);
         var rest = envelope[response.Record.OutputOffset..];
         if (dialect != Dialect.OpenAi && FindUsage(rest) is { Length: > 0 } usage)
         {

@@ -27,4 +27,18 @@ internal interface IResponseStore
 
     /// <summary>The tenant's responses, newest first by (created, id). Null when the cursor is not a response of the tenant.</summary>
     ValueTask<StoredPage?> ListAsync(string tenant, ListQuery query, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Takes something that may be taken once, such as the approval of a tool call, on any replica. True for the owner that took it, however
+    /// often it asks.
+    /// </summary>
+    /// <param name="tenant">Whose it is.</param>
+    /// <param name="name">What is taken; any text, of which only a hash is kept.</param>
+    /// <param name="owner">Who takes it.</param>
+    /// <param name="retention">How long it stays taken.</param>
+    /// <param name="cancellationToken">Gives up waiting; it may be taken all the same.</param>
+    ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken);
+
+    /// <summary>Gives back what <paramref name="owner"/> took. Nothing happens when somebody else has it.</summary>
+    ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken);
 }

@@ -20,5 +20,8 @@ internal static class TelemetryNames
     public const string TokenType = "gen_ai.token.type";
     public const string InputTokens = "gen_ai.usage.input_tokens";
     public const string OutputTokens = "gen_ai.usage.output_tokens";
+    public const string ToolName = "gen_ai.tool.name";
+    public const string ToolType = "gen_ai.tool.type";
+    public const string ServerAddress = "server.address";
     public const string ErrorType = "error.type";
 }

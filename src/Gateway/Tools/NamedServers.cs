@@ -7,13 +7,13 @@ namespace Gateway.Tools;
 /// <summary>The operator's own MCP servers, which requests name by label and never see the credentials of.</summary>
 internal sealed class NamedServers
 {
-    private readonly Dictionary<string, McpServer> _servers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, NamedServer> _servers = new(StringComparer.Ordinal);
 
     public NamedServers(IOptions<ToolsOptions> options, EgressGuard guard)
     {
         foreach (var (label, server) in options.Value.Servers)
         {
-            _servers[label] = new McpServer
+            _servers[label] = new NamedServer(new McpServer
             {
                 // One operator, one set of credentials: the connections serve every tenant.
                 Tenant = string.Empty,
@@ -22,10 +22,11 @@ internal sealed class NamedServers
                 Transport = server.Transport,
                 Headers = server.ReadHeaders(),
                 Egress = guard.Operator,
-                AllowedTools = server.AllowedTools is { Count: > 0 } allowed ? [.. allowed] : null,
-            };
+            }, server.AllowedTools is { Count: > 0 } allowed ? allowed : null);
         }
     }
 
-    public McpServer? Find(string label) => _servers.GetValueOrDefault(label);
+    public NamedServer? Find(string label) => _servers.GetValueOrDefault(label);
+
+    public bool Has(string label) => _servers.ContainsKey(label);
 }

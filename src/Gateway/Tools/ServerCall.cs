@@ -13,8 +13,11 @@ internal sealed class ServerCall
 
     public string? UpstreamId { get; init; }
 
-    /// <summary>The server that runs it.</summary>
-    public required DeclaredServer Server { get; init; }
+    /// <summary>The server that runs it; null when there is no such tool.</summary>
+    public DeclaredServer? Server { get; init; }
+
+    /// <summary>The server's label, as the call's item shows it.</summary>
+    public string Label => Server?.Label ?? string.Empty;
 
     /// <summary>The binding, when the tool is a hosted one.</summary>
     public HostedBinding? Binding { get; init; }

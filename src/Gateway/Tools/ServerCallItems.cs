@@ -11,7 +11,7 @@ internal static class ServerCallItems
     {
         using var json = new PooledBuffer(256);
         json.Append(",\"server_label\":"u8);
-        json.AppendString(call.Server.Label);
+        json.AppendString(call.Label);
         json.Append(",\"name\":"u8);
         json.AppendString(call.Tool.Name);
         if (call.ApprovalRequestId is not null)

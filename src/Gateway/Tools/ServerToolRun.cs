@@ -1,8 +1,5 @@
-using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
-using Gateway.Telemetry;
-using Gateway.Tools.Mcp;
 
 namespace Gateway.Tools;
 
@@ -109,7 +106,6 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 Tool = call.Tool ?? new Tool { Kind = ToolKind.Mcp, Name = deferred.Name, UpstreamName = deferred.Name },
                 Arguments = deferred.Arguments,
                 UpstreamId = call.UpstreamId,
-                Server = DeclaredServer.None,
                 Verdict = CallVerdict.Unknown,
             };
         }
@@ -140,17 +136,19 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     private Task<ServerCallResult>[] Start(List<ServerCall?> calls, CancellationToken cancellationToken)
     {
         var slots = new SemaphoreSlim(tools.ParallelCalls);
-        return [.. calls.Select(call => call is { Verdict: CallVerdict.Run } ? RunInSlotAsync(call, slots, cancellationToken) : Task.FromResult(Withheld))];
+        return [.. calls.Select(call => call is { Verdict: CallVerdict.Run, Server: { } server }
+            ? RunInSlotAsync(call, server, slots, cancellationToken)
+            : Task.FromResult(Withheld))];
     }
 
     private static ServerCallResult Withheld { get; } = new(ServerCallEnd.Incomplete, string.Empty, default);
 
-    private async Task<ServerCallResult> RunInSlotAsync(ServerCall call, SemaphoreSlim slots, CancellationToken cancellationToken)
+    private async Task<ServerCallResult> RunInSlotAsync(ServerCall call, DeclaredServer server, SemaphoreSlim slots, CancellationToken cancellationToken)
     {
         await slots.WaitAsync(cancellationToken);
         try
         {
-            return await tools.CallAsync(call, _loop, cancellationToken);
+            return await tools.CallAsync(call, server, _loop, cancellationToken);
         }
         finally
         {
@@ -164,7 +162,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         switch (call.Verdict)
         {
             case CallVerdict.AskUser:
-                events.WriteApprovalRequest(call.Server.Label, call.Tool.Name, call.Arguments);
+                events.WriteApprovalRequest(call.Label, call.Tool.Name, call.Arguments);
                 context.AddServerCall(events.State.Output[^1], made.UpstreamId, null, startsRound);
                 return;
             case CallVerdict.Unknown:
@@ -294,7 +292,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             await output.FlushAsync(cancellationToken);
             var result = call.Verdict switch
             {
-                CallVerdict.Run => await tools.WaitAsync(tools.CallAsync(call, _loop, cancellationToken), output, cancellationToken),
+                CallVerdict.Run => await tools.WaitAsync(tools.CallAsync(call, server, _loop, cancellationToken), output, cancellationToken),
                 CallVerdict.Unknown => ServerCallItems.Failed("This tool may not be used any more."),
                 _ => ServerCallItems.Failed(LimitText),
             };

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Gateway.Egress;
 using Gateway.Protocol.Responses;
 using Gateway.Telemetry;
 using Gateway.Tools.Hosted;
@@ -11,7 +10,7 @@ namespace Gateway.Tools;
 
 /// <summary>What all responses share of server-run tools: the servers' connections, the operator's servers and bindings, limits.</summary>
 internal sealed class ServerTools(
-    McpClientPool pool,
+    IMcpClientPool pool,
     NamedServers named,
     HostedTools hosted,
     RoundReader rounds,
@@ -42,7 +41,8 @@ internal sealed class ServerTools(
         {
             if (declared.Url is not { } url)
             {
-                servers.Add(new DeclaredServer(declared, named.Find(declared.Label)!));
+                var known = named.Find(declared.Label)!;
+                servers.Add(new DeclaredServer(declared, known.Server, known.AllowedTools));
                 continue;
             }
 
@@ -69,9 +69,9 @@ internal sealed class ServerTools(
     public Task<McpListing> ListAsync(DeclaredServer server, CancellationToken cancellationToken) => pool.ListToolsAsync(server.Server, cancellationToken);
 
     /// <summary>Runs one call to its outcome. Only cancellation is thrown.</summary>
-    public async Task<ServerCallResult> CallAsync(ServerCall call, LoopRequest loop, CancellationToken cancellationToken)
+    public async Task<ServerCallResult> CallAsync(ServerCall call, DeclaredServer server, LoopRequest loop, CancellationToken cancellationToken)
     {
-        var name = call.Binding?.Type ?? (call.Server.Server.IsOperators ? call.Server.Label : "mcp");
+        var name = call.Binding?.Type ?? (server.Server.Egress.IsOperator ? server.Label : "mcp");
         using var activity = GatewayActivitySource.StartTool(name);
         var started = time.GetTimestamp();
         var outcome = "cancelled";
@@ -85,7 +85,7 @@ internal sealed class ServerTools(
 
             var arguments = call.Binding?.ToServerArguments(call.Tool, call.Arguments) ?? Encoding.UTF8.GetBytes(call.Arguments);
             var answer = await pool.CallToolAsync(
-                call.Server.Server, call.Binding?.Tool ?? call.Tool.Name, arguments, call.Server.Server.IsOperators ? loop.Session : null, cancellationToken);
+                server.Server, call.Binding?.Tool ?? call.Tool.Name, arguments, server.Server.Egress.IsOperator ? loop.Session : null, cancellationToken);
             outcome = OutcomeOf(answer);
             if (outcome != "completed")
             {

@@ -15,6 +15,8 @@ internal static class RedisKeys
 
     public static RedisKey Log(string tenant, string chain, string branch) => $"gw:{{{tenant}/{chain}}}:l:{branch}";
 
+    public static RedisKey Claim(string tenant, string name) => $"gw:{{{tenant}}}:claim:{ClaimName.Of(name)}";
+
     public static RedisKey Index(string tenant, DateOnly day) =>
         string.Create(CultureInfo.InvariantCulture, $"gw:{{{tenant}}}:index:{day:yyyyMMdd}");
 

@@ -51,6 +51,30 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
     public ValueTask<StoredPage?> ListAsync(string tenant, ListQuery query, CancellationToken cancellationToken) =>
         _watch.ReadAsync("list", ct => PageAsync(tenant, query, ct), cancellationToken);
 
+    public ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken) =>
+        _watch.WriteAsync("claim", ct => TakeAsync(RedisKeys.Claim(tenant, name), owner, retention, ct), cancellationToken);
+
+    public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
+        await _watch.WriteAsync("release", ct => GiveBackAsync(RedisKeys.Claim(tenant, name), owner, ct), cancellationToken).ConfigureAwait(false);
+
+    private async ValueTask<bool> TakeAsync(RedisKey claim, string owner, TimeSpan retention, CancellationToken cancellationToken)
+    {
+        var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        if (await db.StringSetAsync(claim, owner, retention, When.NotExists).WaitAsync(cancellationToken).ConfigureAwait(false))
+        {
+            return true;
+        }
+
+        // The owner may be this very caller, whose first reply was lost.
+        return await db.StringGetAsync(claim, Primary).WaitAsync(cancellationToken).ConfigureAwait(false) == owner;
+    }
+
+    private async ValueTask<bool> GiveBackAsync(RedisKey claim, string owner, CancellationToken cancellationToken)
+    {
+        var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        return (long)await db.ScriptEvaluateAsync(RedisScripts.Release, [claim], [owner]).WaitAsync(cancellationToken).ConfigureAwait(false) == 1;
+    }
+
     private async ValueTask<Chain?> LoadAsync(string tenant, ResponseId parent, CancellationToken cancellationToken)
     {
         var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);

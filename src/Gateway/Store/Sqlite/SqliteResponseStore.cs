@@ -104,6 +104,15 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
     public ValueTask<StoredPage?> ListAsync(string tenant, ListQuery query, CancellationToken cancellationToken) =>
         ReadAsync("list", session => SqliteQueries.Page(session, tenant, query, Now), cancellationToken);
 
+    public ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken) =>
+        WriteAsync(
+            "claim",
+            session => SqliteWrites.Claim(session, tenant, name, owner, Now + (long)retention.TotalMilliseconds, Now),
+            cancellationToken);
+
+    public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
+        await WriteAsync("release", session => SqliteWrites.Release(session, tenant, name, owner), cancellationToken).ConfigureAwait(false);
+
     /// <summary>Removes all that has expired, and wipes erased text from the write-ahead log.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
     {

@@ -39,6 +39,18 @@ internal static class SqliteSchema
         CREATE INDEX response_expires ON response (expires);
         """;
 
+    // Came later. An older gateway does not know it and leaves it alone, so the version stays.
+    private const string Claims = """
+        CREATE TABLE IF NOT EXISTS claim (
+            tenant TEXT NOT NULL,
+            name TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            expires INTEGER NOT NULL,
+            PRIMARY KEY (tenant, name)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX IF NOT EXISTS claim_expires ON claim (expires);
+        """;
+
     /// <exception cref="StoreUnavailableException">The file was written by a newer version of the gateway.</exception>
     public static void Ensure(SqliteSession session)
     {
@@ -54,5 +66,7 @@ internal static class SqliteSchema
         {
             session.Run($"BEGIN IMMEDIATE; {Tables} PRAGMA user_version = {Version}; COMMIT;");
         }
+
+        session.Run($"BEGIN IMMEDIATE; {Claims} COMMIT;");
     }
 }

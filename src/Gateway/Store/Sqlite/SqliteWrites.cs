@@ -62,6 +62,22 @@ internal static class SqliteWrites
         return true;
     }
 
+    /// <summary>Takes a claim. True when <paramref name="owner"/> has it.</summary>
+    public static bool Claim(SqliteSession session, string tenant, string name, string owner, long expires, long now) =>
+        owner.Equals(session.Prepare(
+            """
+            INSERT INTO claim (tenant, name, owner, expires) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO UPDATE SET
+                owner = iif(claim.expires <= $5, excluded.owner, claim.owner),
+                expires = iif(claim.expires <= $5, excluded.expires, claim.expires)
+            RETURNING owner
+            """,
+            tenant, ClaimName.Of(name), owner, expires, now).ExecuteScalar());
+
+    /// <summary>Gives a claim back (release.lua).</summary>
+    public static bool Release(SqliteSession session, string tenant, string name, string owner) =>
+        session.Prepare("DELETE FROM claim WHERE tenant = $1 AND name = $2 AND owner = $3", tenant, ClaimName.Of(name), owner).ExecuteNonQuery() > 0;
+
     /// <summary>Removes what has expired, at most <paramref name="limit"/> rows of a table. Returns how many rows went.</summary>
     public static int Sweep(SqliteSession session, long now, int limit)
     {
@@ -79,7 +95,9 @@ internal static class SqliteWrites
                 SELECT id FROM log WHERE expires <= $1 AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.log = log.id) LIMIT $2)
             """,
             now, limit).ExecuteNonQuery();
-        return responses + turns + logs;
+        var claims = session.Prepare(
+            "DELETE FROM claim WHERE (tenant, name) IN (SELECT tenant, name FROM claim WHERE expires <= $1 LIMIT $2)", now, limit).ExecuteNonQuery();
+        return responses + turns + logs + claims;
     }
 
     private static void Write(SqliteSession session, TurnCommit commit, PathSegment[] path, long expires, long now)

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Tools.Mcp;
-using ModelContextProtocol.Protocol;
+using ImageContentBlock = ModelContextProtocol.Protocol.ImageContentBlock;
 
 namespace Gateway.Tools.Hosted;
 

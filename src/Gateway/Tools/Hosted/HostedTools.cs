@@ -16,7 +16,7 @@ internal sealed class HostedTools
             var form = HostedForm.Find(type)!;
             foreach (var requestType in form.RequestTypes)
             {
-                _bindings[requestType] = new HostedBinding(form, binding, servers.Find(binding.Server!)!);
+                _bindings[requestType] = new HostedBinding(form, binding, servers.Find(binding.Server!)!.Server);
                 _tools[requestType] = new Tool
                 {
                     Kind = ToolKind.Hosted,

@@ -1,0 +1,8 @@
+using Gateway.Tools.Mcp;
+
+namespace Gateway.Tools;
+
+/// <summary>A server of the operator's, ready to be used.</summary>
+/// <param name="Server">How it is reached.</param>
+/// <param name="AllowedTools">The tools that requests may use; null for all.</param>
+internal sealed record NamedServer(McpServer Server, IReadOnlyList<string>? AllowedTools);
