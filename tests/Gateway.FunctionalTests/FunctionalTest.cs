@@ -48,6 +48,14 @@ public abstract class FunctionalTest(GatewayFixture fixture) : IAsyncLifetime
         return _gateway;
     }
 
+    /// <summary>Has a part stopped when the test is over.</summary>
+    private protected T Own<T>(T part)
+        where T : IAsyncDisposable
+    {
+        _own.Add(part);
+        return part;
+    }
+
     private protected async Task UseOwnUpstreamAsync()
     {
         Upstream = await ScriptedUpstream.StartAsync();

@@ -55,7 +55,9 @@ internal static class ResponseShape
     {
         foreach (var member in item.EnumerateObject())
         {
-            Xunit.Assert.True(member.Value.ValueKind != JsonValueKind.Null, $"Item optionals are omitted, not null: {item.GetRawText()}");
+            Xunit.Assert.True(
+                member.Value.ValueKind != JsonValueKind.Null || (item.Text("type"), member.Name) is ("mcp_call", "output") or ("file_search_call", "results") or ("code_interpreter_call", "outputs"),
+                $"Item optionals are omitted, not null: {item.GetRawText()}");
         }
 
         var prefix = item.Text("type") switch
@@ -64,6 +66,13 @@ internal static class ResponseShape
             "reasoning" => "rs_",
             "function_call" => "fc_",
             "custom_tool_call" => "ctc_",
+            "mcp_list_tools" => "mcpl_",
+            "mcp_call" => "mcp_",
+            "mcp_approval_request" => "mcpr_",
+            "web_search_call" => "ws_",
+            "file_search_call" => "fs_",
+            "code_interpreter_call" => "ci_",
+            "image_generation_call" => "ig_",
             var other => throw new Xunit.Sdk.XunitException($"An output item of type '{other}' is not expected: {item.GetRawText()}"),
         };
         Xunit.Assert.StartsWith(prefix, item.Text("id"), StringComparison.Ordinal);
@@ -90,6 +99,18 @@ internal static class ResponseShape
                     break;
                 case "reasoning":
                     Xunit.Assert.Equal(JsonValueKind.Array, item.At("summary").ValueKind);
+                    break;
+                case "mcp_list_tools":
+                    Xunit.Assert.NotEmpty(item.Text("server_label")!);
+                    Xunit.Assert.All(item.Each("tools"), tool => Xunit.Assert.Equal((true, JsonValueKind.Object), (tool.Text("name")!.Length > 0, tool.At("input_schema").ValueKind)));
+                    break;
+                case "mcp_call" or "mcp_approval_request":
+                    Xunit.Assert.NotEmpty(item.Text("server_label")!);
+                    Xunit.Assert.NotEmpty(item.Text("name")!);
+                    Xunit.Assert.NotNull(item.Text("arguments"));
+                    break;
+                case "web_search_call" or "file_search_call" or "code_interpreter_call" or "image_generation_call":
+                    Xunit.Assert.NotNull(item.Text("status"));
                     break;
                 default:
                     Xunit.Assert.NotEmpty(item.Text("call_id")!);

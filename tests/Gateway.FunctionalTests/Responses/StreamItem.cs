@@ -11,6 +11,7 @@ internal sealed class StreamItem
     private readonly Dictionary<string, StringBuilder> _texts = [];
     private readonly HashSet<string> _openParts = [];
     private readonly HashSet<string> _doneTexts = [];
+    private readonly List<string> _phases = [];
 
     public StreamItem(JsonElement added)
     {
@@ -21,9 +22,17 @@ internal sealed class StreamItem
         {
             "message" => "content",
             "reasoning" => "summary",
-            "function_call" => "arguments",
-            _ => "input",
+            "function_call" or "mcp_call" => "arguments",
+            "custom_tool_call" => "input",
+            "mcp_list_tools" => "tools",
+            _ => null,
         };
+        if (empty is null)
+        {
+            // Asked of the user at once, or a hosted tool, whose text has no member to be empty.
+            return;
+        }
+
         Assert.True(added.At(empty) is { ValueKind: JsonValueKind.Array } list ? list.GetArrayLength() == 0 : added.Text(empty)!.Length == 0, $"An added item is empty: {added.GetRawText()}");
         if (empty == "content")
         {
@@ -77,6 +86,18 @@ internal sealed class StreamItem
             case "response.custom_tool_call_input.done":
                 FinishText(place, e.Text("input"));
                 break;
+            case "response.mcp_call_arguments.delta" or "response.code_interpreter_call_code.delta":
+                AppendDelta(place, e);
+                break;
+            case "response.mcp_call_arguments.done":
+                FinishText(place, e.Text("arguments"));
+                break;
+            case "response.code_interpreter_call_code.done":
+                FinishText(place, e.Text("code"));
+                break;
+            case var phase when phase.StartsWith($"response.{_added.Text("type")}.", StringComparison.Ordinal):
+                _phases.Add(phase[(phase.LastIndexOf('.') + 1)..]);
+                break;
             default:
                 throw new Xunit.Sdk.XunitException($"Clients do not know the event type '{type}'.");
         }
@@ -118,8 +139,23 @@ internal sealed class StreamItem
         foreach (var (place, text) in _texts)
         {
             Assert.Contains(place, _doneTexts);
-            Assert.Equal(text.ToString(), place.Length > 0 ? PartText(done.At(place)) : done.Find("arguments")?.GetString() ?? done.Text("input"));
+            Assert.Equal(text.ToString(), place.Length > 0 ? PartText(done.At(place)) : (done.Find("arguments") ?? done.Find("code") ?? done.At("input")).GetString());
         }
+
+        var type = done.Text("type");
+        var failed = done.Find("error") is not null || done.Find("status")?.GetString() is "failed";
+        var ended = failed ? (type!.StartsWith("mcp_", StringComparison.Ordinal) ? ["failed"] : (string[])[]) : ["completed"];
+        Assert.Equal(
+            type switch
+            {
+                "mcp_call" when done.Text("status") == "incomplete" => ["in_progress"],
+                "mcp_list_tools" or "mcp_call" => ["in_progress", .. ended],
+                "web_search_call" or "file_search_call" => ["in_progress", "searching", .. ended],
+                "code_interpreter_call" => ["in_progress", "interpreting", .. ended],
+                "image_generation_call" => ["in_progress", "generating", .. ended],
+                _ => [],
+            },
+            _phases);
 
         foreach (var list in (string[])["content", "summary"])
         {
