@@ -33,7 +33,7 @@ internal sealed partial class MessageAssembler
     {
         _chat = chat;
         _profile = chat.Profile;
-        _content = new MessageContent(_profile);
+        _content = new MessageContent(_profile, chat.InlinedImages);
         _pairs = CallPairs.Find(chat.Items);
         _serverCalls = ServerCallOutcomes.Find(chat.Items);
         var replay = ReplayOf(chat);

@@ -41,6 +41,9 @@ internal sealed class LoopContext
     /// <summary>The next round gets the client's tools only.</summary>
     public bool WithoutServerTools { get; set; }
 
+    /// <summary>Images that the upstream gets inline, by their URLs; null when there are none.</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? InlinedImages { get; init; }
+
     /// <summary>The tokens of the rounds so far.</summary>
     public Usage Spent { get; set; }
 

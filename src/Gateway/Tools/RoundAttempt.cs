@@ -50,6 +50,7 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
         Tools = _tools,
         HistoryTools = Route.Profile.ToolsWithHistory && _tools.Count == 0 ? HistoryTools() : [],
         Notes = context.Notes,
+        InlinedImages = context.InlinedImages,
         OpenSealedReasoning = _loop.OpenSealedReasoning,
     };
 

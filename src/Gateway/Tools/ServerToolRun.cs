@@ -42,7 +42,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         {
             return await ClaimAsync(approved, cancellationToken)
                 ?? await ListAsync(cancellationToken)
-                ?? context.Choice.Resolve(context.Tools, out _)
+                ?? ResolveChoice()
                 ?? await RunApprovedAsync(approved, cancellationToken);
         }
         finally
@@ -90,6 +90,14 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
 
         Budget.EndRound();
         return goesOn;
+    }
+
+    /// <summary>The request's choice may name tools that are known only now.</summary>
+    private ApiError? ResolveChoice()
+    {
+        var error = context.Choice.Resolve(context.Tools, out var choice);
+        context.Choice = choice;
+        return error;
     }
 
     private ServerCall? Prepare(RoundCall call, bool isCut)

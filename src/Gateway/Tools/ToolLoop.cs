@@ -1,3 +1,4 @@
+using Gateway.Egress;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
@@ -10,7 +11,7 @@ namespace Gateway.Tools;
 /// answered or the client has something to do. Everything that can be mended before the client has seen anything of a round is mended here: a
 /// server that refuses an optional parameter, a limit that overflows the context, a stream that ended before it began.
 /// </summary>
-internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader rounds, ServerTools serverTools, ToolMetrics metrics)
+internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader rounds, ServerTools serverTools, ImageFetcher images, ToolMetrics metrics)
 {
     /// <summary>How often one round may be sent again in another form.</summary>
     private const int MaxMends = 8;
@@ -36,7 +37,13 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             return LoopOutcome.Failed(ApiError.ModelNotFound(loop.Model));
         }
 
-        var context = new LoopContext(loop, route);
+        var fetched = await FetchImagesAsync(loop, route, cancellationToken);
+        if (fetched.Error is not null)
+        {
+            return LoopOutcome.Failed(fetched.Error);
+        }
+
+        var context = new LoopContext(loop, route) { InlinedImages = fetched.DataUrls };
         var run = new ServerToolRun(serverTools, context, events, output);
         if (await run.BeginAsync(cancellationToken) is { } error)
         {
@@ -189,6 +196,12 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
 
             earlier = outcome;
         }
+    }
+
+    private ValueTask<FetchedImages> FetchImagesAsync(LoopRequest loop, ChatRoute route, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ImageReference> wanted = route.Profile.ImageUrls == ImageUrls.Inline ? ImageReferences.Find(loop.Items, loop.Request.Input) : [];
+        return wanted.Count == 0 ? new(FetchedImages.None) : new(images.FetchAsync(wanted, loop.Egress, cancellationToken));
     }
 
     /// <summary>Changes the attempt so that it may succeed. False when there is nothing to change.</summary>
