@@ -38,8 +38,13 @@ internal sealed class EgressScope : IDisposable
     /// A client whose every request, redirect and connection is checked, and whose responses have limits. It has no timeout but the one to
     /// connect; requests need a cancellation token. Disposing it leaves the connections to the next.
     /// </summary>
+    /// <param name="first">A handler of the caller's that each request passes before it is checked.</param>
     /// <remarks>A refusal is thrown as <see cref="EgressRefusedException"/>; when connecting, wrapped: see <see cref="EgressRefusedException.Find"/>.</remarks>
-    public HttpClient CreateClient() => new(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+    public HttpClient CreateClient(DelegatingHandler? first = null)
+    {
+        first?.InnerHandler = _handler;
+        return new HttpClient((HttpMessageHandler?)first ?? _handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+    }
 
     public void Dispose() => _handler.Dispose();
 

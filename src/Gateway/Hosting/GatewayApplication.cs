@@ -4,6 +4,7 @@ using Gateway.Responses;
 using Gateway.Store;
 using Gateway.Store.Sealing;
 using Gateway.Telemetry;
+using Gateway.Tools;
 using Gateway.Upstream;
 using Microsoft.AspNetCore.Routing.Constraints;
 using Microsoft.Extensions.Options;
@@ -31,6 +32,7 @@ internal static class GatewayApplication
         builder.AddGatewayStore();
         builder.AddGatewayUpstreams();
         builder.AddGatewayEgress();
+        builder.AddGatewayTools();
         builder.AddGatewayResponses();
         AddKnownSections(builder.Services);
         // Upstream does not know Policy: the one line that holds the stateless routes and the list of models to the tenant's models.
@@ -78,6 +80,7 @@ internal static class GatewayApplication
         services.AddKnownSection("Discovery", typeof(DiscoveryOptions));
         services.AddKnownSection("Passthrough", typeof(PassthroughOptions));
         services.AddKnownSection("Tools", typeof(EgressOptions));
+        services.AddKnownSection("Tools", typeof(ToolsOptions));
     }
 
     /// <summary>What an operator can do something about; empty for everything else, which is a bug and ends with its stack trace.</summary>

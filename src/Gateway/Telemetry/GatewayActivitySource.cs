@@ -30,6 +30,12 @@ internal static class GatewayActivitySource
             .SetTag(TelemetryNames.Upstream, upstream);
     }
 
+    /// <summary>Connecting to an MCP server, or reading the list of its tools.</summary>
+    /// <param name="step">connect or list.</param>
+    /// <param name="host">The server's host: the rest of its URL may hold a secret.</param>
+    public static Activity? StartMcp(string step, string host) =>
+        Source.HasListeners() ? Source.StartActivity($"gateway.mcp.{step}", ActivityKind.Client)?.SetTag(TelemetryNames.ServerAddress, host) : null;
+
     /// <summary>Marks the span as failed with the error's code, never with a message.</summary>
     public static void Fail(Activity? activity, string code) =>
         activity?.SetTag(TelemetryNames.ErrorType, code).SetStatus(ActivityStatusCode.Error);

@@ -20,5 +20,6 @@ internal static class TelemetryNames
     public const string TokenType = "gen_ai.token.type";
     public const string InputTokens = "gen_ai.usage.input_tokens";
     public const string OutputTokens = "gen_ai.usage.output_tokens";
+    public const string ServerAddress = "server.address";
     public const string ErrorType = "error.type";
 }
