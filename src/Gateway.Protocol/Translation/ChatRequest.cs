@@ -33,6 +33,12 @@ public sealed class ChatRequest
     /// <summary>The upstream's id of a call by the id the client knows; null when they are the same.</summary>
     public IReadOnlyDictionary<string, string>? UpstreamCallIds { get; init; }
 
+    /// <summary>
+    /// For profiles that take images as data URLs only: the data URL of each image in <see cref="ImageReferences"/> by its own URL; empty for
+    /// one to be left out. An image that is not in it is refused. Null when none was fetched.
+    /// </summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? InlinedImages { get; init; }
+
     /// <summary>Opens a reasoning item's <c>encrypted_content</c>: the reasoning text, or null when it is not this gateway's own.</summary>
     public Func<string, string?>? OpenSealedReasoning { get; init; }
 }

@@ -32,7 +32,7 @@ internal sealed partial class MessageAssembler
     {
         _chat = chat;
         _profile = chat.Profile;
-        _content = new MessageContent(_profile);
+        _content = new MessageContent(_profile, chat.InlinedImages);
         _pairs = CallPairs.Find(chat.Items);
         var replay = ReplayOf(chat);
         _replaysReasoning = _profile.ReasoningIn != ReasoningIn.None && replay != ReasoningReplay.Never;

@@ -7,7 +7,7 @@ using Gateway.Protocol.Responses;
 namespace Gateway.Protocol.Translation;
 
 /// <summary>Turns the content of items into pieces of messages: text, images, files, audio, as far as the profile can send them.</summary>
-internal sealed class MessageContent(RouteProfile profile)
+internal sealed class MessageContent(RouteProfile profile, IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? inlinedImages)
 {
     public static readonly ReadOnlyMemory<byte> LineBreak = "\\n"u8.ToArray();
     public static readonly ReadOnlyMemory<byte> BlankLine = "\\n\\n"u8.ToArray();
@@ -120,10 +120,9 @@ internal sealed class MessageContent(RouteProfile profile)
     private void AddToolOutputPart(List<MessagePart> content, ReadOnlyMemory<byte> part, List<MessagePart> following)
     {
         var type = JsonView.Member(part, "type"u8);
-        var isImage = JsonView.TextEquals(type, "input_image"u8) || JsonView.TextEquals(type, "computer_screenshot"u8);
-        if (isImage)
+        if (IsImage(part))
         {
-            var sent = AddImage(following, part) is null;
+            var sent = !IsLeftOut(part) && AddImage(following, part) is null;
             AddText(content, sent ? ImageFollows : ImageOmitted, LineBreak);
         }
         else if (JsonView.TextEquals(type, "input_file"u8))
@@ -152,6 +151,13 @@ internal sealed class MessageContent(RouteProfile profile)
         }
     }
 
+    /// <summary>The part is an image of a message or of a tool's output.</summary>
+    public static bool IsImage(ReadOnlyMemory<byte> part)
+    {
+        var type = JsonView.Member(part, "type"u8);
+        return JsonView.TextEquals(type, "input_image"u8) || JsonView.TextEquals(type, "computer_screenshot"u8);
+    }
+
     private static bool IsText(ReadOnlyMemory<byte> part) =>
         JsonView.IsString(JsonView.Member(part, "text"u8)) || JsonView.IsString(JsonView.Member(part, "refusal"u8));
 
@@ -167,6 +173,12 @@ internal sealed class MessageContent(RouteProfile profile)
         var type = JsonView.Member(part, "type"u8);
         if (JsonView.TextEquals(type, "input_image"u8))
         {
+            if (IsLeftOut(part))
+            {
+                AddText(content, ImageOmitted, LineBreak);
+                return null;
+            }
+
             return AddImage(content, part);
         }
 
@@ -203,7 +215,7 @@ internal sealed class MessageContent(RouteProfile profile)
             return "Images are not supported with this model.";
         }
 
-        if (profile.ImageUrls == ImageUrls.Inline && !IsDataUrl(url.Span))
+        if (profile.ImageUrls == ImageUrls.Inline && !IsDataUrl(url.Span) && !TryInline(ref url))
         {
             return "Images given by a web address are not supported with this model. Send the image as a data URL.";
         }
@@ -211,6 +223,26 @@ internal sealed class MessageContent(RouteProfile profile)
         var detail = profile.ImageDetail ? JsonView.Inner(JsonView.Member(part, "detail"u8)) : default;
         content.Add(new MessagePart(MessagePartKind.Image, url, detail.Span.SequenceEqual("original"u8) ? High : detail));
         return null;
+    }
+
+    /// <summary>Puts the data URL of an image that was fetched in the place of its URL. False when it was not fetched.</summary>
+    private bool TryInline(ref ReadOnlyMemory<byte> url)
+    {
+        if (inlinedImages?.TryGetValue(Encoding.UTF8.GetString(JsonView.Unescape(url).Span), out var dataUrl) != true)
+        {
+            return false;
+        }
+
+        // Nothing in a data URL has to be escaped.
+        url = dataUrl;
+        return true;
+    }
+
+    /// <summary>The image was looked for and is not there any more.</summary>
+    private bool IsLeftOut(ReadOnlyMemory<byte> part)
+    {
+        var url = JsonView.Inner(JsonView.Member(part, "image_url"u8));
+        return profile.ImageUrls == ImageUrls.Inline && !IsDataUrl(url.Span) && TryInline(ref url) && url.IsEmpty;
     }
 
     private string? AddFile(List<MessagePart> content, ReadOnlyMemory<byte> part)

@@ -41,7 +41,7 @@ public enum Forwarding { Drop, Forward }
 /// <summary>How a JSON schema for the answer is sent.</summary>
 public enum JsonSchemaMode { ResponseFormat, JsonObjectPlusPrompt, None }
 
-/// <summary>What happens to an image given as an http(s) URL.</summary>
+/// <summary>What happens to an image given as an http(s) URL: passed on, fetched by the gateway and sent as a data URL, or refused.</summary>
 public enum ImageUrls { Pass, Inline, Reject }
 
 /// <summary>Which kind of call the server gets: what the client asked for, or always one kind.</summary>

@@ -13,6 +13,7 @@ internal static class EgressExtensions
         services.AddSingleton<IValidateOptions<EgressOptions>, EgressOptionsValidator>();
         services.TryAddSingleton<IHostResolver, DnsHostResolver>();
         services.TryAddSingleton<EgressGuard>();
+        services.TryAddSingleton<ImageFetcher>();
         return builder;
     }
 }

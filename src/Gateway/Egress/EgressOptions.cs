@@ -13,4 +13,7 @@ internal sealed class EgressOptions
 
     /// <summary>Limits of each request.</summary>
     public EgressLimits Egress { get; set; } = new();
+
+    /// <summary>Limits of images that are fetched for a model server.</summary>
+    public ImageLimits Images { get; set; } = new();
 }

@@ -24,6 +24,19 @@ internal sealed class EgressOptionsValidator : IValidateOptions<EgressOptions>
         Check("Egress:ResponseBytes", limits.ResponseBytes, 1024, GiB, failures);
         Check("Egress:EventBytes", limits.EventBytes, 1024, GiB, failures);
         Check("Egress:ConnectTimeout", limits.ConnectTimeout, TimeSpan.FromSeconds(0.1), TimeSpan.FromMinutes(1), failures);
+        var images = options.Images;
+        Check("Images:MaxImages", images.MaxImages, 0, 1000, failures);
+        Check("Images:ImageBytes", images.ImageBytes, 1024, GiB, failures);
+        Check("Images:TotalBytes", images.TotalBytes, 1024, GiB, failures);
+        Check("Images:Concurrency", images.Concurrency, 1, 64, failures);
+        Check("Images:Timeout", images.Timeout, TimeSpan.FromSeconds(0.1), TimeSpan.FromMinutes(10), failures);
+        if (images.ImageBytes > limits.ResponseBytes)
+        {
+            failures.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{EgressOptions.Section}:Images:ImageBytes is {images.ImageBytes}: it must not be above Egress:ResponseBytes, which is {limits.ResponseBytes}."));
+        }
+
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
     }
 

@@ -1,4 +1,5 @@
 using Gateway.Conversations;
+using Gateway.Egress;
 using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
@@ -20,6 +21,7 @@ internal sealed class CreateResponse(
     ResponseKeeper keeper,
     SecretSealer sealer,
     OpenStreamLimiter limiter,
+    EgressGuard egress,
     IOptions<LimitsOptions> limits,
     StopDeadline stop,
     TimeProvider time,
@@ -257,6 +259,7 @@ internal sealed class CreateResponse(
         UpstreamCallIds = prepared.Conversation.UpstreamCallIds,
         OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? System.Text.Encoding.UTF8.GetString(text) : null,
         ReadHistoryTools = prepared.Conversation.ReadParentTools,
+        Egress = egress.For(prepared.Tenant.Policy),
         AffinityKey = prepared.Request.PromptCacheKey ?? prepared.Id.Chain,
     };
 

@@ -1,3 +1,4 @@
+using Gateway.Egress;
 using Gateway.Protocol.Responses;
 
 namespace Gateway.Tools;
@@ -26,6 +27,9 @@ internal sealed class LoopRequest
 
     /// <summary>The tools of the chain, for servers that want them whenever the history holds calls.</summary>
     public required Func<IReadOnlyList<Tool>> ReadHistoryTools { get; init; }
+
+    /// <summary>The tenant's way to hosts that the request names.</summary>
+    public required EgressScope Egress { get; init; }
 
     /// <summary>Requests of one chain prefer one destination.</summary>
     public string? AffinityKey { get; init; }

@@ -24,6 +24,9 @@ internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
     /// <summary>The round was made twice because the model did not call the tool it had to.</summary>
     public bool AskedAgain { get; set; }
 
+    /// <summary>Images that were fetched for all rounds, by URL.</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? InlinedImages { get; init; }
+
     /// <summary>The kind of call the upstream gets.</summary>
     public bool Stream => Route.Profile.Stream switch
     {
@@ -44,6 +47,7 @@ internal sealed class RoundAttempt(LoopRequest loop, ChatRoute route)
         Tools = _tools,
         HistoryTools = Route.Profile.ToolsWithHistory && _tools.Count == 0 ? loop.ReadHistoryTools() : [],
         UpstreamCallIds = loop.UpstreamCallIds,
+        InlinedImages = InlinedImages,
         OpenSealedReasoning = loop.OpenSealedReasoning,
     };
 

@@ -1,3 +1,4 @@
+using Gateway.Egress;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
@@ -10,7 +11,7 @@ namespace Gateway.Tools;
 /// the loop. Everything that can be mended before the client has seen anything is mended here: a server that refuses an optional parameter, a
 /// limit that overflows the context, a stream that ended before it began.
 /// </summary>
-internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader rounds)
+internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader rounds, ImageFetcher images)
 {
     /// <summary>How often one round may be sent again in another form.</summary>
     private const int MaxMends = 8;
@@ -36,7 +37,13 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             return new LoopOutcome(RoundEnd.Failed, ApiError.ModelNotFound(loop.Model), null, []);
         }
 
-        var attempt = new RoundAttempt(loop, route);
+        var fetched = await FetchImagesAsync(loop, route, cancellationToken);
+        if (fetched.Error is not null)
+        {
+            return new LoopOutcome(RoundEnd.Failed, fetched.Error, null, []);
+        }
+
+        var attempt = new RoundAttempt(loop, route) { InlinedImages = fetched.DataUrls };
         var spent = default(Usage);
         for (var mends = 0; ; mends++)
         {
@@ -109,6 +116,12 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
 
             earlier = outcome;
         }
+    }
+
+    private ValueTask<FetchedImages> FetchImagesAsync(LoopRequest loop, ChatRoute route, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ImageReference> wanted = route.Profile.ImageUrls == ImageUrls.Inline ? ImageReferences.Find(loop.Items, loop.Request.Input) : [];
+        return wanted.Count == 0 ? new(FetchedImages.None) : new(images.FetchAsync(wanted, loop.Egress, cancellationToken));
     }
 
     /// <summary>Changes the attempt so that it may succeed. False when there is nothing to change.</summary>
