@@ -55,7 +55,8 @@ internal sealed class McpToolList(int maxTools, int maxBytes)
             }
         }
 
-        cursor = page.TryGetProperty("nextCursor", out var next) && next.ValueKind == JsonValueKind.String ? next.GetString() : null;
+        // Empty text is no place to go on from: it would begin anew.
+        cursor = ReadText(page, "nextCursor") is { Length: > 0 } next ? next : null;
         return null;
     }
 
