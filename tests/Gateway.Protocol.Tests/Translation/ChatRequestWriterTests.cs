@@ -74,6 +74,8 @@ public sealed class ChatRequestWriterTests
     public void Write_UpstreamIds_AreSentInsteadOfTheClients()
     {
         var request = Requests.ParseInput(Call("call_a", "f") + "," + Output("call_a", "x"));
+        var notes = new CallNotes();
+        notes.Add("call_a", "functions.f:0");
         var body = Chats.Write(new ChatRequest
         {
             Request = request,
@@ -83,7 +85,7 @@ public sealed class ChatRequestWriterTests
             Stream = false,
             ToolChoice = ToolChoice.Auto,
             Tools = [],
-            UpstreamCallIds = new Dictionary<string, string> { ["call_a"] = "functions.f:0" },
+            Notes = notes,
         });
 
         Assert.Contains("\"id\":\"functions.f:0\"", body, StringComparison.Ordinal);
