@@ -11,11 +11,14 @@ public abstract class McpTest(GatewayFixture fixture) : FunctionalTest(fixture)
     private protected TestMcpServer Server { get; private set; } = null!;
 
     /// <summary>Starts an MCP server, and a gateway that may reach loopback addresses.</summary>
-    private protected async Task StartAsync(params (string Key, string Value)[] settings)
+    private protected Task StartAsync(params (string Key, string Value)[] settings) => StartAsync(_ => settings);
+
+    /// <summary>As above, with settings that need the MCP server's address.</summary>
+    private protected async Task StartAsync(Func<TestMcpServer, IEnumerable<(string Key, string Value)>> settings)
     {
         Server = Own(await TestMcpServer.StartAsync());
         Server.Add(TestMcpTools.Echo, TestMcpTools.Add, TestMcpTools.Failing);
-        await UseOwnGatewayAsync([("Gateway:Tools:AllowedHosts:0", "127.0.0.1"), .. settings]);
+        await UseOwnGatewayAsync([("Gateway:Tools:AllowedHosts:0", "127.0.0.1"), .. settings(Server)]);
     }
 
     /// <summary>The server as a tool of a request.</summary>
