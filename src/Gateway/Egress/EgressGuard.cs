@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using Gateway.Policy;
 using Gateway.Telemetry;
 using Microsoft.Extensions.Options;
@@ -78,7 +79,7 @@ internal sealed class EgressGuard : IDisposable
     /// <summary>Makes a refusal, counts it and logs it.</summary>
     internal EgressRefusal Refuse(EgressRefusalKind kind, string host)
     {
-        _metrics.EgressRefused(kind.ToString());
+        _metrics.EgressRefused(JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString()));
         EgressLog.Refused(_logger, host, kind);
         return new EgressRefusal(kind);
     }

@@ -141,6 +141,53 @@ public sealed class ChatRequestWriterTests
     }
 
     [Fact]
+    public void Write_ImageThatWasFetched_IsSentAsItsDataUrl()
+    {
+        var messages = InlinedMessagesOf(
+            """{"role":"user","content":[{"type":"input_text","text":"See"},{"type":"input_image","image_url":"https:\/\/x/y.png"}]}""",
+            ("https://x/y.png", "data:image/png;base64,AA=="));
+
+        Assert.Equal(
+            """{"role":"user","content":[{"type":"text","text":"See"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]}""", messages);
+    }
+
+    [Fact]
+    public void Write_ImageThatIsGone_IsLeftOutWithANotice()
+    {
+        var messages = InlinedMessagesOf(
+            """{"role":"user","content":[{"type":"input_text","text":"See"},{"type":"input_image","image_url":"https://x/y.png"}]}""", ("https://x/y.png", ""));
+
+        Assert.Equal("""{"role":"user","content":"See\n[image omitted]"}""", messages);
+    }
+
+    [Theory]
+    [InlineData("data:image/png;base64,AA==", """{"role":"tool","tool_call_id":"c","content":"[The image is in the next message.]"},{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]}""")]
+    [InlineData("", """{"role":"tool","tool_call_id":"c","content":"[image omitted]"}""")]
+    public void Write_ImageOfAToolsOutput_IsSentAsItsDataUrlOrLeftOut(string dataUrl, string expected)
+    {
+        var messages = InlinedMessagesOf(
+            Call("c", "f") + """,{"type":"function_call_output","call_id":"c","output":[{"type":"input_image","image_url":"https://x/y.png"}]}""", ("https://x/y.png", dataUrl));
+
+        Assert.EndsWith(expected, messages, StringComparison.Ordinal);
+    }
+
+    private static string InlinedMessagesOf(string items, (string Url, string DataUrl) image)
+    {
+        var request = Requests.ParseInput(items);
+        return Chats.Messages(Chats.Write(new ChatRequest
+        {
+            Request = request,
+            Model = "m",
+            Profile = RouteProfile.Generic with { ImageUrls = ImageUrls.Inline },
+            Items = request.Input,
+            Stream = false,
+            ToolChoice = ToolChoice.Auto,
+            Tools = [],
+            InlinedImages = new Dictionary<string, ReadOnlyMemory<byte>> { [image.Url] = System.Text.Encoding.UTF8.GetBytes(image.DataUrl) },
+        }));
+    }
+
+    [Fact]
     public void Write_InlineDataUrl_IsPassed()
     {
         var messages = Chats.MessagesOf(

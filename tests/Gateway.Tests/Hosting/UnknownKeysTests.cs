@@ -37,6 +37,15 @@ public sealed class UnknownKeysTests
     public void Find_EmptyUnknownSection_IsSilent() =>
         Assert.Empty(UnknownKeys.Find(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create("Gateway:Later", (string?)null)]).Build(), Known));
 
-    private static IEnumerable<(string Key, string Hint)> Find(string key) =>
-        UnknownKeys.Find(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create(key, (string?)"x")]).Build(), Known);
+    [Theory]
+    [InlineData("Gateway:Shared:OpenStreams", null)]
+    [InlineData("Gateway:Shared:DrainTimeout", null)]
+    [InlineData("Gateway:Shared:DrainTimeuot", "Did you mean 'DrainTimeout'?")]
+    public void Find_SectionOfTwoClasses_KnowsTheKeysOfBoth(string key, string? hint) =>
+        Assert.Equal(
+            hint is null ? [] : [(key, hint)],
+            Find(key, [new("Shared", typeof(LimitsOptions)), new("Shared", typeof(HostingOptions))]));
+
+    private static IEnumerable<(string Key, string Hint)> Find(string key, KnownSection[]? known = null) =>
+        UnknownKeys.Find(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create(key, (string?)"x")]).Build(), known ?? Known);
 }

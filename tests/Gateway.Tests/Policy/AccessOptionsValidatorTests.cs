@@ -23,6 +23,8 @@ public sealed class AccessOptionsValidatorTests
     [InlineData("Gateway:Policy:MaxToolCalls=3", null)]
     [InlineData("Gateway:Policy:OpenStreams=0", "Gateway:Policy:OpenStreams is 0")]
     [InlineData("Gateway:Policy:Models:0= ", "Gateway:Policy:Models:0 is empty")]
+    [InlineData("Gateway:Policy:ToolHosts:0=*.example.com", null)]
+    [InlineData("Gateway:Tenants:a:Policy:ToolHosts:0=https://example.com", "Gateway:Tenants:a:Policy:ToolHosts:0 is 'https://example.com'")]
     [InlineData("Gateway:Policy:Store=7", "Gateway:Policy:Store is '7': it must be Allow or Never.")]
     [InlineData("Gateway:Tenants:a:Policy:OpenStreams=-1", "Gateway:Tenants:a:Policy:OpenStreams is -1")]
     public void Validate_OneSetting_NamesKeyAndValue(string setting, string? failure)

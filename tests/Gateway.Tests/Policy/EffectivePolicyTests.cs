@@ -55,4 +55,18 @@ public sealed class EffectivePolicyTests
     [InlineData("gpt.5", "gptx5", false)]
     public void AllowsModel_Pattern_MatchesWholeName(string pattern, string model, bool allowed) =>
         Assert.Equal(allowed, EffectivePolicy.From(new PolicyOptions { Models = [pattern] }).AllowsModel(model));
+
+    [Fact]
+    public void From_TenantHasToolHosts_WinsOverTheCommonOnes()
+    {
+        var common = new PolicyOptions { ToolHosts = ["common.example"] };
+
+        var policy = EffectivePolicy.From(common, new PolicyOptions { ToolHosts = ["own.example:8443"] });
+
+        Assert.True(policy.AllowsToolHost("own.example", 8443));
+        Assert.False(policy.AllowsToolHost("own.example", 443));
+        Assert.False(policy.AllowsToolHost("common.example", 443));
+        Assert.True(EffectivePolicy.From(common).AllowsToolHost("common.example", 443));
+        Assert.True(EffectivePolicy.From(new PolicyOptions()).AllowsToolHost("anything.example", 443));
+    }
 }
