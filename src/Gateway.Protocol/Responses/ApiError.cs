@@ -103,6 +103,10 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
     public static ApiError UpstreamTimeout() =>
         new(504, ServerErrorType, "upstream_timeout", null, "The model server did not answer in time.");
 
+    /// <summary>Making the response took longer than the gateway lets any response take.</summary>
+    public static ApiError ResponseTimeout() =>
+        new(504, ServerErrorType, "response_timeout", null, "The response took longer than this gateway's limit.");
+
     public static ApiError UpstreamError(string message) => new(502, ServerErrorType, "upstream_error", null, message);
 
     public static ApiError UpstreamAuth() =>

@@ -27,6 +27,9 @@ internal sealed class CreateResponse(
 {
     private const string ReasoningPurpose = "reasoning";
 
+    /// <summary>How long a client has to take the end of a response after the time for making it is over.</summary>
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(30);
+
     /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>
     public async Task<ApiError?> RunAsync(HttpContext http, Dialect dialect, Tenant tenant)
     {
@@ -152,6 +155,8 @@ internal sealed class CreateResponse(
             stream.Events = events;
         }
 
+        using var patience = new CancellationTokenSource(limits.Value.ResponseTime + EndPatience, time);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, patience.Token);
         var outcome = request.Generate
             ? await RunLoopAsync(prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
             : Skip(events);
@@ -161,14 +166,31 @@ internal sealed class CreateResponse(
         }
 
         Settle(events.State, outcome);
+        try
+        {
+            return await FinishAsync(prepared, http, stream, envelope, events, outcome.Calls, end.Token);
+        }
+        catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested && patience.IsCancellationRequested)
+        {
+            // A client that does not read would hold its place for ever: there is no least rate of reading.
+            http.Abort();
+            throw new ClientGoneException(http.RequestAborted);
+        }
+    }
+
+    /// <summary>Keeps the response, and only then tells its end.</summary>
+    private async Task<(ApiError? Error, string Status)> FinishAsync(
+        PreparedResponse prepared, HttpContext http, SseOutput? stream, ResponseEnvelope envelope, ResponseEventStream events,
+        IReadOnlyList<RoundCall> calls, CancellationToken cancellationToken)
+    {
         if (stream is not null && prepared.IsStored)
         {
             // What the model said does not wait for the store; that it is complete does.
-            await stream.FlushAsync(http.RequestAborted);
+            await stream.FlushAsync(cancellationToken);
         }
 
-        using var input = new StoredInput(prepared.Id, request.Input);
-        if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, outcome.Calls) is { } notKept)
+        using var input = new StoredInput(prepared.Id, prepared.Request.Input);
+        if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, calls) is { } notKept)
         {
             if (stream is null)
             {
@@ -183,12 +205,12 @@ internal sealed class CreateResponse(
 
         if (stream is null)
         {
-            await WriteBodyAsync(http, envelope, events.State, prepared.Dialect.InputMessagesInOutput ? input.UserMessages : []);
+            await WriteBodyAsync(http, envelope, events.State, prepared.Dialect.InputMessagesInOutput ? input.UserMessages : [], cancellationToken);
         }
         else
         {
             events.End();
-            await stream.CompleteAsync(http.RequestAborted);
+            await stream.CompleteAsync(cancellationToken);
         }
 
         if (events.State.Error is { } error)
@@ -199,19 +221,20 @@ internal sealed class CreateResponse(
         return (null, WordOf(events.State.Status));
     }
 
-    /// <summary>Runs the loop until the client leaves or, when the time to drain is over, the gateway stops.</summary>
+    /// <summary>Runs the loop until the client leaves, its time is over or, when the time to drain is over, the gateway stops.</summary>
     private async Task<LoopOutcome> RunLoopAsync(
         PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, CancellationToken aborted)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(aborted, stop.Over);
+        using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
+        using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stop.Over, deadline.Token);
         try
         {
-            return await loop.RunAsync(ToLoopRequest(prepared), events, output, either.Token);
+            return await loop.RunAsync(ToLoopRequest(prepared), events, output, any.Token);
         }
         catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested)
         {
             events.AbandonItem();
-            return new LoopOutcome(RoundEnd.Failed, ApiError.Stopping(), null, []);
+            return new LoopOutcome(RoundEnd.Failed, stop.Over.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout(), null, []);
         }
     }
 
@@ -265,11 +288,12 @@ internal sealed class CreateResponse(
             ? utf8 => sealer.Seal(prepared.Tenant.Name, ReasoningPurpose, utf8)
             : null;
 
-    private static async Task WriteBodyAsync(HttpContext http, ResponseEnvelope envelope, ResponseState state, IReadOnlyList<ReadOnlyMemory<byte>> inputMessages)
+    private static async Task WriteBodyAsync(
+        HttpContext http, ResponseEnvelope envelope, ResponseState state, IReadOnlyList<ReadOnlyMemory<byte>> inputMessages, CancellationToken cancellationToken)
     {
         using var json = new PooledBuffer(4096);
         envelope.WriteBody(state, inputMessages, json);
-        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
+        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json, cancellationToken);
     }
 
     private static string WordOf(ResponseStatus status) => status switch
