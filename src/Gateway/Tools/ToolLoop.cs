@@ -40,15 +40,27 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
         var spent = default(Usage);
         for (var mends = 0; ; mends++)
         {
-            // Given back only after a success: a connection that failed or was cancelled may still be reading from it, and the next request
-            // to rent it may be another tenant's.
+            // Given back only when no connection reads from it any more: the next request to rent it may be another tenant's.
             var body = new PooledBuffer(16 * 1024);
             if (ChatRequestWriter.Write(attempt.ToChatRequest(), body) is { } refused)
             {
                 return new LoopOutcome(RoundEnd.Failed, refused, null, []);
             }
 
-            var outcome = await RunRoundAsync(attempt, body.WrittenMemory, events, output, cancellationToken);
+            var call = new ChatCall
+            {
+                Route = attempt.Route,
+                Body = body.WrittenMemory,
+                Stream = attempt.Stream,
+                AffinityKey = attempt.Loop.AffinityKey,
+            };
+            var outcome = await RunRoundAsync(attempt, call, events, output, cancellationToken);
+            var requestBytes = body.Length;
+            if (!call.IsBodyInUse)
+            {
+                body.Dispose();
+            }
+
             var untouched = !events.HasOpenItem && events.State.Output.Count == 0;
             if (mends < MaxMends && untouched && outcome.Error is not null && Mend(attempt, outcome))
             {
@@ -63,27 +75,15 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
                 continue;
             }
 
-            var usage = outcome.Usage ?? Estimate(outcome, body.Length);
-            if (outcome.Error is null)
-            {
-                body.Dispose();
-            }
-
+            var usage = outcome.Usage ?? Estimate(outcome, requestBytes);
             return new LoopOutcome(outcome.End, outcome.Error, usage + spent, outcome.Calls);
         }
     }
 
     /// <summary>One round, sent again to another destination while the client has seen nothing of it and the client side may try more.</summary>
     private async Task<RoundOutcome> RunRoundAsync(
-        RoundAttempt attempt, ReadOnlyMemory<byte> body, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+        RoundAttempt attempt, ChatCall call, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
-        var call = new ChatCall
-        {
-            Route = attempt.Route,
-            Body = body,
-            Stream = attempt.Stream,
-            AffinityKey = attempt.Loop.AffinityKey,
-        };
         attempt.UpstreamMessage = null;
         RoundOutcome? earlier = null;
         while (true)
