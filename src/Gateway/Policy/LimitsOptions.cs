@@ -21,7 +21,7 @@ internal sealed class LimitsOptions
     public int ContextBytes { get; set; } = 64 * 1024 * 1024;
 
     /// <summary>
-    /// The most responses being made at once by this process, streamed or not; more are told 429 <c>rate_limit_exceeded</c>. 1 to 1,000,000;
+    /// The most responses being made at once by this process, streamed or not, and passed-through answers with them; more are told 429 <c>rate_limit_exceeded</c>. 1 to 1,000,000;
     /// default 4,096.
     /// </summary>
     public int OpenStreams { get; set; } = 4_096;
