@@ -32,6 +32,8 @@ public sealed class ItemTableTests
         { ItemKind.McpListTools, """{"type":"mcp_list_tools","id":"m","server_label":"l","tools":[]}""" },
         { ItemKind.McpCall, """{"type":"mcp_call","id":"m","server_label":"l","name":"n","arguments":"{}","output":null,"error":{"type":"http_error"}}""" },
         { ItemKind.McpApprovalRequest, """{"type":"mcp_approval_request","id":"m","server_label":"l","name":"n","arguments":"{}"}""" },
+        { ItemKind.McpApprovalResponse, """{"type":"mcp_approval_response","approval_request_id":"mcpr_1","approve":false,"reason":null}""" },
+        { ItemKind.ToolOutput, """{"type":"tool_output","tool_call_id":"mcp_1","output":"x"}""" },
         { ItemKind.ConfigurationUpdate, """{"type":"configuration_update","reasoning":{"effort":"low"},"text":{"format":{"type":"text"}}}""" },
         { ItemKind.AdditionalTools, """{"type":"additional_tools","role":"developer","tools":[{"type":"function","name":"f"}]}""" },
         { ItemKind.ToolSearchCall, """{"type":"tool_search_call","arguments":{"q":1},"execution":"client","call_id":"c"}""" },
@@ -136,7 +138,10 @@ public sealed class ItemTableTests
     [InlineData("""{"type":"configuration_update","text":{"format":{"type":"x"}}}""", "invalid_value", "input[0].text.format.type")]
     [InlineData("""{"type":"compaction","encrypted_content":"x"}""", "invalid_value", "input[0].type")]
     [InlineData("""{"type":"compaction_trigger"}""", "invalid_value", "input[0].type")]
-    [InlineData("""{"type":"mcp_approval_response","approval_request_id":"x","approve":true}""", "invalid_value", "input[0].type")]
+    [InlineData("""{"type":"mcp_approval_response","approval_request_id":"","approve":true}""", "invalid_value", "input[0].approval_request_id")]
+    [InlineData("""{"type":"mcp_approval_response","approval_request_id":"x"}""", "missing_required_parameter", "input[0].approve")]
+    [InlineData("""{"type":"mcp_approval_response","approval_request_id":"x","approve":"yes"}""", "invalid_type", "input[0].approve")]
+    [InlineData("""{"type":"tool_output","output":"x"}""", "missing_required_parameter", "input[0].tool_call_id")]
     [InlineData("""{"type":"program","call_id":"c"}""", "invalid_value", "input[0].type")]
     public void Parse_BadItem_GivesTheCataloguesError(string item, string code, string param)
     {
