@@ -82,7 +82,7 @@ public sealed partial class ResponseEventStream
         {
             WriteItemEvent(row.Completed);
         }
-        else if (row.Failed is not null)
+        else if (end == ServerCallEnd.Failed && row.Failed is not null)
         {
             WriteItemEvent(row.Failed);
         }

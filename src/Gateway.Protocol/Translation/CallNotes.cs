@@ -13,7 +13,7 @@ public sealed class CallNotes
     public Dictionary<string, HiddenCall> Hidden { get; } = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// The server-run calls with which a round of the model began: the calls before them were answered before these were made.
+    /// The calls with which a round of the model began: the server-run calls before them were answered before these were made.
     /// </summary>
     public HashSet<string> RoundStarts { get; } = new(StringComparer.Ordinal);
 

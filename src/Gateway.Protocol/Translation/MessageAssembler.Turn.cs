@@ -99,21 +99,29 @@ internal sealed partial class MessageAssembler
         }
 
         var arguments = item.Kind == ItemKind.CustomToolCall ? CustomArguments(payload) : Arguments(payload);
+        StartRoundAt(item.CallId);
         _turnHasClientCalls = true;
         AddCall(new MessageCall(index, UpstreamId(item.CallId), name, arguments));
     }
 
     /// <summary>A call that the gateway ran: the item, or what is kept beside it, holds its outcome too.</summary>
-    private void AddServerCall(int index, Item item)
+    private void AddServerCall(int index, Item item) => AddServerCall(index, item, item.Id);
+
+    /// <param name="index">The item's index.</param>
+    /// <param name="item">The item.</param>
+    /// <param name="noteId">The id that the model's call is remembered by.</param>
+    private void AddServerCall(int index, Item item, string noteId)
     {
-        if (_chat.Notes.RoundStarts.Contains(item.Id))
+        // The model was cut off in the middle of it: it was not made.
+        if (JsonView.Member(item.Json, "status"u8).Span.SequenceEqual("\"incomplete\""u8))
         {
-            EndMessage();
+            return;
         }
 
+        StartRoundAt(noteId);
         if (HiddenCallOf(item) is { } hidden)
         {
-            AddCall(new MessageCall(index, UpstreamId(item.Id), Encoding.UTF8.GetBytes(hidden.Name), MessageContent.Escape(hidden.Arguments)));
+            AddCall(new MessageCall(index, UpstreamId(noteId), Encoding.UTF8.GetBytes(hidden.Name), MessageContent.Escape(hidden.Arguments)));
             return;
         }
 
@@ -136,7 +144,7 @@ internal sealed partial class MessageAssembler
             }
         }
 
-        AddCall(new MessageCall(index, UpstreamId(item.Id), FlatName(label, name), Arguments(arguments)));
+        AddCall(new MessageCall(index, UpstreamId(noteId), FlatName(label, name), Arguments(arguments)));
     }
 
     /// <summary>
@@ -147,11 +155,20 @@ internal sealed partial class MessageAssembler
         var run = _serverCalls.RunOf(item.Id);
         if (run >= 0)
         {
-            AddServerCall(run, _chat.Items[run]);
+            AddServerCall(run, _chat.Items[run], item.Id);
         }
         else if (_serverCalls.IsRefused(item.Id, out _))
         {
             AddServerCall(index, item);
+        }
+    }
+
+    /// <summary>A call with which a round of the model began stands in a message of its own: those before it were answered before it was made.</summary>
+    private void StartRoundAt(string noteId)
+    {
+        if (_chat.Notes.RoundStarts.Contains(noteId))
+        {
+            EndMessage();
         }
     }
 

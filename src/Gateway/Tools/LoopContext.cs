@@ -66,12 +66,13 @@ internal sealed class LoopContext
     /// <param name="upstreamId">The upstream's id of the call, or null.</param>
     /// <param name="hidden">What the item does not hold, or null.</param>
     /// <param name="startsRound">The model's round began with this call.</param>
-    public void AddServerCall(ReadOnlyMemory<byte> item, string? upstreamId, HiddenCall? hidden, bool startsRound)
+    /// <param name="startsKept">The round began with this call as later responses see it: they know nothing of calls without an item.</param>
+    public void AddServerCall(ReadOnlyMemory<byte> item, string? upstreamId, HiddenCall? hidden, bool startsRound, bool startsKept)
     {
         var view = ItemTable.View(item);
         _items.Add(view);
         Notes.Add(view.Id, upstreamId, hidden, startsRound);
-        OwnNotes.Add(view.Id, upstreamId, hidden, startsRound);
+        OwnNotes.Add(view.Id, upstreamId, hidden, startsKept);
     }
 
     /// <summary>Adds a call that does not run and has no item for clients: the model must see an answer to each of its calls.</summary>

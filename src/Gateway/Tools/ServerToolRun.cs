@@ -65,7 +65,8 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         var prepared = calls.Select(call => Prepare(call, isCut)).ToList();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var running = Start(prepared, stop.Token);
-        var goesOn = prepared.Exists(static call => call is not null);
+        var goesOn = !isCut && prepared.Exists(static call => call is not null);
+        var isFirstKept = isFirstInRound;
         try
         {
             for (var i = 0; i < calls.Count; i++)
@@ -73,13 +74,21 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 if (prepared[i] is not { } call)
                 {
                     goesOn = false;
-                    WriteClientCall(calls[i]);
+                    WriteClientCall(calls[i], isFirstKept);
+                    isFirstKept = false;
                     continue;
                 }
 
-                goesOn &= call.Verdict is not (CallVerdict.AskUser or CallVerdict.Cut);
-                await TellAsync(call, calls[i], running[i], isFirstInRound, cancellationToken);
+                goesOn &= call.Verdict != CallVerdict.AskUser;
+                if (call.Verdict == CallVerdict.Cut && i < calls.Count - 1)
+                {
+                    // Only the last item of a response can be incomplete.
+                    continue;
+                }
+
+                await TellAsync(call, running[i], isFirstInRound, isFirstKept, cancellationToken);
                 isFirstInRound = false;
+                isFirstKept &= call.Verdict is CallVerdict.Unknown or CallVerdict.OverLimit;
             }
         }
         finally
@@ -165,13 +174,13 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     }
 
     /// <summary>Writes the call's item, waits for its outcome, and puts it where the model sees it.</summary>
-    private async Task TellAsync(ServerCall call, RoundCall made, Task<ServerCallResult> running, bool startsRound, CancellationToken cancellationToken)
+    private async Task TellAsync(ServerCall call, Task<ServerCallResult> running, bool startsRound, bool startsKept, CancellationToken cancellationToken)
     {
         switch (call.Verdict)
         {
             case CallVerdict.AskUser:
                 events.WriteApprovalRequest(call.Label, call.Tool.Name, call.Arguments);
-                context.AddServerCall(events.State.Output[^1], made.UpstreamId, null, startsRound);
+                context.AddServerCall(events.State.Output[^1], call.UpstreamId, null, startsRound, startsKept);
                 return;
             case CallVerdict.Unknown:
                 context.AddWithheld(HiddenOf(call, $"There is no tool '{call.Tool.UpstreamName}'."), call.UpstreamId, startsRound);
@@ -192,7 +201,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         events.CloseServerCall(result.End, result.Members.Span);
         await output.FlushAsync(cancellationToken);
         var hidden = call.Binding is null ? null : HiddenOf(call, result.Text);
-        context.AddServerCall(events.State.Output[^1], call.UpstreamId, hidden, startsRound);
+        context.AddServerCall(events.State.Output[^1], call.UpstreamId, hidden, startsRound, startsKept);
     }
 
     private static HiddenCall HiddenOf(ServerCall call, string outputText) =>
@@ -205,7 +214,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     private static string TextOf(ServerCall call) => call.Binding?.TextOf(call.Arguments) ?? call.Arguments;
 
     /// <summary>A client-run call behind a server-run one: its item was waiting for its turn.</summary>
-    private void WriteClientCall(RoundCall call)
+    private void WriteClientCall(RoundCall call, bool startsKept)
     {
         if (call.Deferred is not { } deferred)
         {
@@ -229,6 +238,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
 
         events.CloseItem(completed: !deferred.IsCut);
         context.Add(events.State.Output[^1]);
+        context.OwnNotes.Add(call.CallId, null, startsRound: startsKept);
     }
 
     /// <summary>An approved call needs its server in this request: tools are not inherited.</summary>
@@ -306,7 +316,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             };
             events.CloseServerCall(result.End, result.Members.Span);
             await output.FlushAsync(cancellationToken);
-            context.AddServerCall(events.State.Output[^1], null, null, startsRound: false);
+            context.AddServerCall(events.State.Output[^1], null, null, startsRound: false, startsKept: false);
         }
 
         return null;

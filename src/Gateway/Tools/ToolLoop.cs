@@ -82,11 +82,13 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             context.Add(events.State.Output[i]);
         }
 
+        // Behind a round of server-run calls, a round that begins with a call must be told apart from it.
+        var first = itemsBefore > 0 && itemsBefore < events.State.Output.Count ? context.Items[^(events.State.Output.Count - itemsBefore)].CallId : null;
         foreach (var call in outcome.Calls)
         {
             if (call.Tool is not { IsServerRun: true })
             {
-                context.OwnNotes.Add(call.CallId, call.UpstreamId);
+                context.OwnNotes.Add(call.CallId, call.UpstreamId, startsRound: call.CallId == first);
             }
         }
 

@@ -8,7 +8,7 @@ namespace Gateway.FunctionalTests.Tools;
 /// <summary>What a test of server-run tools has at hand: an MCP server beside the gateway, which may reach it.</summary>
 public abstract class McpTest(GatewayFixture fixture) : FunctionalTest(fixture)
 {
-    private protected TestMcpServer Server { get; private set; } = null!;
+    private protected TestMcpServer Server { get; set; } = null!;
 
     /// <summary>Starts an MCP server, and a gateway that may reach loopback addresses.</summary>
     private protected Task StartAsync(params (string Key, string Value)[] settings) => StartAsync(_ => settings);
