@@ -1,0 +1,263 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using Gateway.Testing;
+using Gateway.Testing.Mcp;
+using Gateway.Testing.Redis;
+using Gateway.Testing.Scripting;
+
+namespace Gateway.FunctionalTests.Tools;
+
+/// <summary>Calls that wait for the user's word: they run once when it is yes, whoever says it how often and where, and never when it is no.</summary>
+public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IClassFixture<GatewayFixture>
+{
+    [Theory]
+    [InlineData("""{"never":{"tool_names":["add"]}}""", false)]
+    [InlineData("""{"always":{"tool_names":["echo"]},"never":{"tool_names":["add","failing"]}}""", false)]
+    [InlineData("""{"never":{"read_only":true}}""", true)]
+    [InlineData("""{"never":{"tool_names":["echo"]}}""", true)]
+    [InlineData("null", false)]
+    [InlineData("{}", false)]
+    public async Task Filters_DecideByTool(string approval, bool runs)
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Asking(approval)}}]}""");
+
+        Assert.Equal(runs ? ["mcp_list_tools", "mcp_call", "message"] : ["mcp_list_tools", "mcp_approval_request"], response.Types("output"));
+        Assert.Equal(runs ? 1 : 0, Server.Calls.Count);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ApprovalWithANewMessage_RunsAndThenAnswersIt(bool streamed)
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+
+        var response = await CreateAsync($$"""
+            {"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}},{"role":"user","content":"And be quick"}]}
+            """, streamed);
+
+        Assert.Equal(["mcp_call", "message"], response.Types("output"));
+        Assert.Equal(["user: Go", """assistant: srv__echo({"message":"hi"})""", "tool: Echo: hi", "user: And be quick"], Prompt);
+    }
+
+    [Fact]
+    public async Task TwoApprovals_RunInTheirOrder()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("a")), ("srv__echo", Echo("b")), ("srv__echo", Echo("c")));
+        Assert.Equal(["mcp_list_tools", "mcp_approval_request", "mcp_approval_request", "mcp_approval_request"], asked.Types("output"));
+
+        var response = await CreateAsync($$"""
+            {"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}},{{Answer(asked, 2, "false")}},{{Answer(asked, 3)}}]}
+            """);
+
+        Assert.Equal(["mcp_call", "mcp_call", "message"], response.Types("output"));
+        Assert.Equal(["a", "c"], Server.Calls.Select(call => (string?)call.Arguments!["message"]));
+        Assert.Equal(["tool: Echo: a", "tool: The user declined this tool call.", "tool: Echo: c"], Prompt.TakeLast(3));
+    }
+
+    [Fact]
+    public async Task ApprovalOfOneOfTwo_LeavesTheOtherForLater()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("a")), ("srv__echo", Echo("b")));
+
+        var first = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 2)}}]}""");
+        Assert.Equal(["b"], Server.Calls.Select(call => (string?)call.Arguments!["message"]));
+
+        await CreateAsync($$"""{"previous_response_id":"{{first.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+        Assert.Equal(["b", "a"], Server.Calls.Select(call => (string?)call.Arguments!["message"]));
+    }
+
+    [Fact]
+    public async Task StatelessReplay_RunsOnceToo()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))));
+        var asked = await CreateAsync($$"""{"store":false,"input":"Go","tools":[{{Asking()}}]}""");
+        var items = string.Join(',', asked.Each("output").Select(item => item.GetRawText()));
+        var again = $$"""{"store":false,"tools":[{{Asking()}}],"input":[{"role":"user","content":"Go"},{{items}},{{Answer(asked, 1)}}]}""";
+
+        var response = await CreateAsync(again);
+
+        Assert.Equal(["mcp_call", "message"], response.Types("output"));
+        Assert.Equal(["user: Go", """assistant: srv__echo({"message":"hi"})""", "tool: Echo: hi"], Prompt);
+        (await PostAsync(WithModel(again))).AssertError(400, "invalid_value", "input[3].approval_request_id");
+
+        // The finished call, sent back as well, is history.
+        var more = $$"""
+            {"store":false,"tools":[{{Asking()}}],"input":[{"role":"user","content":"Go"},{{items}},{{Answer(asked, 1)}},{{response.At("output[0]").GetRawText()}},{"role":"user","content":"More"}]}
+            """;
+        Assert.Equal(["message"], (await CreateAsync(more)).Types("output"));
+        Assert.Single(Server.Calls);
+    }
+
+    [Fact]
+    public async Task LabelNoLongerInTools_Is400AndTheApprovalStaysOpen()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+
+        (await PostAsync(WithModel($$"""{"previous_response_id":"{{asked.Text("id")}}","input":[{{Answer(asked, 1)}}]}"""))).AssertError(400, "invalid_value", "tools");
+
+        var response = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+        Assert.Equal("Echo: hi", response.Text("output[0].output"));
+    }
+
+    [Fact]
+    public async Task RefusedThenApproved_Is400()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        var refused = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1, "false")}}]}""");
+
+        var reply = await PostAsync(WithModel($$"""{"previous_response_id":"{{refused.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "input[0].approval_request_id");
+        Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
+    public async Task RefusedInOneBranchAndApprovedInAnother_NeverRuns()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1, "false")}}]}""");
+
+        var reply = await PostAsync(WithModel($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "input[0].approval_request_id");
+        Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
+    public async Task AnsweredTwiceInOneRequest_Is400AndNothingRuns()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+
+        var reply = await PostAsync(WithModel(
+            $$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}},{{Answer(asked, 1)}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "input[1].approval_request_id");
+        Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
+    public async Task ToolTakenOutOfAllowedTools_DoesNotRunAnyMore()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+
+        var response = await CreateAsync($$"""
+            {"previous_response_id":"{{asked.Text("id")}}","tools":[{{Mcp(approval: "always", more: ",\"allowed_tools\":[\"add\"]")}}],"input":[{{Answer(asked, 1)}}]}
+            """);
+
+        Assert.Equal("failed", response.Text("output[0].status"));
+        Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
+    public async Task OtherTenant_KnowsNothingOfTheApproval()
+    {
+        await StartAsync(("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:two:Keys:0", "key-two"));
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))));
+        var asked = await CreateAsync($$"""{"input":"Go","tools":[{{Asking()}}]}""", "key-one");
+
+        var reply = await PostAsync(WithModel($$"""{"tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}"""), "key-two");
+
+        reply.AssertError(400, "invalid_value", "input[0].approval_request_id");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task SameApprovalAtTheSameTime_RunsOnce(bool streamed)
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        var answer = $$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}],"stream":{{(streamed ? "true" : "false")}}}""";
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => PostAsync(WithModel(answer))));
+
+        Assert.Single(Server.Calls);
+        Assert.Single(replies, reply => (int)reply.Status == 200);
+        Assert.All(replies.Where(reply => (int)reply.Status != 200), reply => reply.AssertError(400, "invalid_value", "input[0].approval_request_id"));
+    }
+
+    [Fact]
+    public async Task SameApprovalOnTwoReplicasOverOneRedis_RunsOnce()
+    {
+        Server = Own(await TestMcpServer.StartAsync());
+        Server.Add(TestMcpTools.Echo);
+        await UseOwnUpstreamAsync();
+        var redis = Own(await RedisProcess.StartAsync());
+        var options = GatewayFixture.OptionsFor(Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1")) with
+        {
+            Redis = redis.EndPoint + ",abortConnect=false,connectTimeout=1000,syncTimeout=1000,asyncTimeout=1000",
+        };
+        var one = await UseGatewayAsync(options);
+        var two = Own(await TestGateway.StartAsync(options));
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        var answer = WithModel($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => PostToAsync(i % 2 == 0 ? one : two, answer)));
+
+        Assert.Single(Server.Calls);
+        Assert.Single(replies, reply => (int)reply.Status == 200);
+        Assert.All(replies.Where(reply => (int)reply.Status != 200), reply => reply.AssertError(400, "invalid_value", "input[0].approval_request_id"));
+
+        // No store, no way to know who else has taken it: nothing runs.
+        var other = await AskAsync(("srv__echo", Echo("other")));
+        one.AllowedErrors = two.AllowedErrors = log => log.Category.StartsWith("Gateway.", StringComparison.Ordinal);
+        await redis.KillAsync();
+        var stateless = $$"""
+            {"store":false,"tools":[{{Asking()}}],"input":[{"role":"user","content":"Go"},{{other.At("output[1]").GetRawText()}},{{Answer(other, 1)}}]}
+            """;
+        (await PostAsync(WithModel(stateless))).AssertError(503, "store_unavailable", null, "server_error");
+        Assert.Single(Server.Calls);
+    }
+
+    [Fact]
+    public async Task Fireworks_RunsWithoutAskingUnlessAskedTo()
+    {
+        await StartAsync();
+        var tool = $$"""{"type":"mcp","server_label":"srv","server_url":"{{Server.Endpoint}}"}""";
+        Upstream.Enqueue(Calls(("srv__echo", Echo("a"))), ChatAnswer.Say("Done."), Calls(("srv__echo", Echo("b"))));
+
+        var unasked = (await PostAsync(WithModel($$"""{"input":"Go","tools":[{{tool}}]}"""), path: "/inference/v1/responses")).AssertOk();
+        var asked = (await PostAsync(WithModel($$"""{"input":"Go","tools":[{{Asking()}}]}"""), path: "/inference/v1/responses")).AssertOk();
+
+        Assert.Equal(["message", "mcp_call", "tool_output", "message"], unasked.Types("output"));
+        Assert.Equal("mcp_approval_request", asked.Types("output").Last());
+        Assert.Single(Server.Calls);
+    }
+
+    /// <summary>The server, with this <c>require_approval</c>.</summary>
+    private string Asking(string approval = "\"always\"") =>
+        $$"""{"type":"mcp","server_label":"srv","server_url":"{{Server.Endpoint}}","require_approval":{{approval}}}""";
+
+    /// <summary>A response that asks for these calls.</summary>
+    private Task<JsonElement> AskAsync(params IEnumerable<(string Name, string Arguments)> calls)
+    {
+        Upstream.Enqueue(Calls(calls));
+        return CreateAsync($$"""{"input":"Go","tools":[{{Asking()}}]}""");
+    }
+
+    private static string Answer(JsonElement asked, int index, string approve = "true")
+    {
+        // A second question of a chain comes without another list.
+        var requests = asked.Each("output").Where(item => item.Text("type") == "mcp_approval_request").ToArray();
+        return $$"""{"type":"mcp_approval_response","approval_request_id":"{{requests[index - 1].Text("id")}}","approve":{{approve}}}""";
+    }
+
+    private static async Task<Reply> PostToAsync(TestGateway gateway, string json)
+    {
+        using var response = await gateway.Client.PostAsJsonAsync("/v1/responses", JsonElement.Parse(json), Cancellation);
+        return await Reply.ReadAsync(response);
+    }
+}
