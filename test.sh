@@ -21,7 +21,7 @@ install_debian() {
 # The tests of clusters and outages start redis-server themselves. What else needs Redis takes GATEWAY_TEST_REDIS or a container when there is one.
 has redis-server || install_debian redis-server
 
-# Node, for the tests with the JavaScript SDK.
+# Node, for the tests with the JavaScript SDK and with an MCP server from npm.
 has node && has npm || install_debian nodejs npm
 js=tests/Gateway.FunctionalTests/js
 if [ ! -d $js/node_modules/openai ] || [ $js/package-lock.json -nt $js/node_modules/openai ]; then

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Connections.Features;
@@ -8,7 +9,7 @@ namespace Gateway.Testing.Mcp;
 /// <summary>What <see cref="TestMcpServer"/> does to a request in place of serving it.</summary>
 public abstract record McpFault
 {
-    private static readonly byte[] HalfAnswer = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"res"u8.ToArray();
+    private const string HalfEvent = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"res";
 
     /// <summary>A 200 whose body ends in the middle of its JSON.</summary>
     public static McpFault MalformedJson { get; } = new AnswerFault(200, """{"jsonrpc":"2.0","id":""", "application/json");
@@ -26,13 +27,14 @@ public abstract record McpFault
     public static McpFault SilentStream { get; } = new HoldFault(": open\n\n"u8.ToArray());
 
     /// <summary>A TCP reset before anything was answered.</summary>
-    public static McpFault Reset { get; } = new ResetFault([]);
+    public static McpFault Reset { get; } = new ResetFault();
 
-    /// <summary>A TCP reset in the middle of an event of the answer.</summary>
-    public static McpFault CutAnswer { get; } = new ResetFault(HalfAnswer);
+    /// <summary>The connection ends in the middle of an event of the answer, before the end of its body.</summary>
+    public static McpFault CutAnswer { get; } = new CutFault(Encoding.ASCII.GetBytes(
+        string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n{HalfEvent.Length:x}\r\n{HalfEvent}\r\n")));
 
     /// <summary>An event stream that ends, in order, in the middle of an event.</summary>
-    public static McpFault EndedAnswer { get; } = new AnswerFault(200, Encoding.UTF8.GetString(HalfAnswer), "text/event-stream");
+    public static McpFault EndedAnswer { get; } = new AnswerFault(200, HalfEvent, "text/event-stream");
 
     /// <summary>An answer with this status, such as 401, 403, 404 or 500.</summary>
     public static McpFault Status(int status, string body = "", string contentType = "text/plain") => new AnswerFault(status, body, contentType);
@@ -73,23 +75,30 @@ public abstract record McpFault
         }
     }
 
-    private sealed record ResetFault(byte[] Head) : McpFault
+    private sealed record ResetFault : McpFault
+    {
+        internal override Task AnswerAsync(HttpContext context, CancellationToken cancellationToken)
+        {
+            ResetConnection(context);
+            return Task.CompletedTask;
+        }
+    }
+
+    private sealed record CutFault(byte[] Head) : McpFault
     {
         internal override async Task AnswerAsync(HttpContext context, CancellationToken cancellationToken)
         {
-            if (Head.Length > 0)
-            {
-                context.Response.ContentType = "text/event-stream";
-                await context.Response.BodyWriter.WriteAsync(Head, cancellationToken);
-            }
-
-            ResetConnection(context);
+            // Written to the socket itself: what is still in the server's own buffers is lost when the connection is aborted.
+            await SocketOf(context).SendAsync(Head, cancellationToken);
+            context.Abort();
         }
     }
 
     internal static void ResetConnection(HttpContext context)
     {
-        context.Features.Get<IConnectionSocketFeature>()!.Socket.LingerState = new LingerOption(true, 0);
+        SocketOf(context).LingerState = new LingerOption(true, 0);
         context.Abort();
     }
+
+    private static Socket SocketOf(HttpContext context) => context.Features.Get<IConnectionSocketFeature>()!.Socket;
 }
