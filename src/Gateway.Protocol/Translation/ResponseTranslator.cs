@@ -50,6 +50,9 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     private string? _finishReason;
     private ApiError? _error;
     private char _pendingSurrogate;
+    private char _pendingReasoningSurrogate;
+    private char _pendingRefusalSurrogate;
+    private bool _afterReasoning;
     private bool _textBegun;
     private bool _hasMessage;
     private long _textBytes;
@@ -91,9 +94,15 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             return;
         }
 
-        if (!chunk.Logprobs.IsEmpty)
+        if (!chunk.Logprobs.IsEmpty && _logprobs is not null)
         {
-            _logprobs?.Add(chunk.Logprobs);
+            if (_afterReasoning)
+            {
+                // Tokens of reasoning and its tags; no text follows them.
+                _logprobs.Clear();
+            }
+
+            _logprobs.Add(chunk.Logprobs);
         }
 
         ConsumeReasoning(chunk);
@@ -104,11 +113,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
 
         if (chunk.Refusal.Length > 2)
         {
-            _calls.CloseOpen();
-            var text = JsonText.Unescape(chunk.Refusal, _scratch);
-            _textBytes += text.Length;
-            _hasMessage = true;
-            _events.RefusalDelta(text);
+            ConsumeRefusal(chunk.Refusal);
         }
 
         if (!chunk.ToolCalls.IsEmpty || !chunk.FunctionCall.IsEmpty)
@@ -142,7 +147,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
 
     void ITextReceiver.OnReasoning(ReadOnlySpan<byte> utf8)
     {
-        _logprobs?.Clear();
+        _afterReasoning = true;
         _textBytes += utf8.Length;
         _calls.CloseOpen();
         _events.ReasoningDelta(utf8, _context.WantsSummary);
@@ -151,6 +156,12 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
 
     void ITextReceiver.OnText(ReadOnlySpan<byte> utf8)
     {
+        if (_afterReasoning)
+        {
+            _afterReasoning = false;
+            _logprobs?.KeepLast(utf8.Length);
+        }
+
         if (_calls.IsOpenCallUnfinished)
         {
             _textAfterCall.Append(utf8);
@@ -199,11 +210,29 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     {
         if (chunk.Reasoning.Length > 2)
         {
-            ((ITextReceiver)this).OnReasoning(JsonText.Unescape(chunk.Reasoning, _scratch));
+            var text = JsonText.Unescape(chunk.Reasoning, _scratch, ref _pendingReasoningSurrogate);
+            if (!text.IsEmpty)
+            {
+                ((ITextReceiver)this).OnReasoning(text);
+            }
         }
         else if (!chunk.ReasoningDetails.IsEmpty)
         {
             ContentReader.ReadReasoningDetails(chunk.ReasoningDetails, this, _scratch);
+        }
+    }
+
+    private void ConsumeRefusal(ReadOnlySpan<byte> token)
+    {
+        _tags.Finish(this);
+        _calls.CloseOpen();
+        _leadingSpace.Clear();
+        var text = JsonText.Unescape(token, _scratch, ref _pendingRefusalSurrogate);
+        if (!text.IsEmpty)
+        {
+            _textBytes += text.Length;
+            _hasMessage = true;
+            _events.RefusalDelta(text);
         }
     }
 
@@ -260,8 +289,9 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         _tags.Finish(this);
 
         // Nothing but white space came: that is the answer, unless calls are.
-        if (_leadingSpace.Length > 0 && !_calls.HasAny)
+        if (_leadingSpace.Length > 0 && !_calls.HasAny && !_hasMessage)
         {
+            _hasMessage = true;
             _events.TextDelta(_leadingSpace.WrittenSpan, default, default);
             _leadingSpace.Clear();
         }
