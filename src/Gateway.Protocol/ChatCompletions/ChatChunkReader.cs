@@ -132,7 +132,8 @@ public sealed class ChatChunkReader
             }
             else if (reader.ValueTextEquals("usage"u8))
             {
-                chunk.Usage = ReadValue(ref reader, json, JsonTokenType.StartObject);
+                var usage = ReadValue(ref reader, json, JsonTokenType.StartObject);
+                chunk.Usage = usage.IsEmpty ? chunk.Usage : usage;
             }
             else if (reader.ValueTextEquals("timings"u8))
             {
@@ -181,7 +182,7 @@ public sealed class ChatChunkReader
                 if (ReadChoice(ref reader, json, ref choice) == 0)
                 {
                     choice.HasChoices = true;
-                    choice.Usage = chunk.Usage;
+                    choice.Usage = choice.Usage.IsEmpty ? chunk.Usage : choice.Usage;
                     choice.Timings = chunk.Timings;
                     chunk = choice;
                 }
@@ -216,6 +217,11 @@ public sealed class ChatChunkReader
             {
                 reader.Read();
                 ReadLogprobs(ref reader, json, ref choice);
+            }
+            else if (reader.ValueTextEquals("usage"u8))
+            {
+                // Moonshot: https://github.com/northes/go-moonshot/issues/17
+                choice.Usage = ReadValue(ref reader, json, JsonTokenType.StartObject);
             }
             else if (reader.ValueTextEquals("index"u8))
             {

@@ -258,7 +258,12 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             return new RoundOutcome(RoundEnd.Failed, error, [], Usage, OutputBytes);
         }
 
-        FlushTextAfterCall();
+        if (end == RoundEnd.Completed)
+        {
+            // Of an answer that was cut the last item is the incomplete one: the call.
+            FlushTextAfterCall();
+        }
+
         _events.CloseItem(completed: end == RoundEnd.Completed);
         if (end == RoundEnd.Completed && _calls.Made.Count == 0 && !_hasMessage)
         {
@@ -271,6 +276,8 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             _events.CloseItem();
         }
 
+        // An answer that was cut or filtered before its first word has begun all the same.
+        _events.Start();
         return new RoundOutcome(end, null, _calls.Made, Usage, OutputBytes);
     }
 
