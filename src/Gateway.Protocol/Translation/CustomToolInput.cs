@@ -41,6 +41,11 @@ internal static class CustomToolInput
     /// <summary>As much of the text as came when the model was cut off inside it; bare text is the text itself.</summary>
     private static ReadOnlySpan<byte> UnwrapCut(ReadOnlySpan<byte> arguments, PooledBuffer scratch)
     {
+        if ("{\"input\":"u8.StartsWith(arguments))
+        {
+            return default;
+        }
+
         var reader = new Utf8JsonReader(arguments, isFinalBlock: false, state: default);
         try
         {
