@@ -106,7 +106,20 @@ internal sealed class LogprobsTranslator : IDisposable
         if (withBytes)
         {
             output.Append(",\"bytes\":"u8);
-            output.Append(token.Bytes.IsEmpty ? "[]"u8 : token.Bytes);
+            WriteBytes(output, token.Bytes);
+        }
+    }
+
+    /// <summary>A server's line breaks inside the array would break the one line of an event.</summary>
+    private static void WriteBytes(PooledBuffer output, ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty)
+        {
+            output.Append("[]"u8);
+        }
+        else
+        {
+            CompactJson.Write(bytes, output);
         }
     }
 
