@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Json;
 
 namespace Gateway.Protocol.Translation;
@@ -44,11 +45,10 @@ internal sealed class LogprobsTranslator : IDisposable
     /// <summary>Adds the tokens of a chunk. <paramref name="json"/> is a JSON array.</summary>
     public void Add(ReadOnlySpan<byte> json)
     {
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, ChatChunkReader.Options);
         reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+        while (TryReadToken(ref reader, json, out var token))
         {
-            var token = ReadToken(ref reader, json);
             Separate(_part);
             Separate(_delta);
             _places.Add(new Place(_part.Length, _delta.Length, CountTextBytes(token)));
@@ -72,16 +72,16 @@ internal sealed class LogprobsTranslator : IDisposable
         }
     }
 
-    private static void Write(PooledBuffer output, Token token, bool withBytes)
+    private void Write(PooledBuffer output, Token token, bool withBytes)
     {
         WriteMembers(output, token, withBytes);
         output.Append(",\"top_logprobs\":["u8);
         var first = true;
         if (!token.Top.IsEmpty)
         {
-            var reader = new Utf8JsonReader(token.Top);
+            var reader = new Utf8JsonReader(token.Top, ChatChunkReader.Options);
             reader.Read();
-            while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+            while (TryReadToken(ref reader, token.Top, out var top))
             {
                 if (!first)
                 {
@@ -89,7 +89,7 @@ internal sealed class LogprobsTranslator : IDisposable
                 }
 
                 first = false;
-                WriteMembers(output, ReadToken(ref reader, token.Top), withBytes);
+                WriteMembers(output, top, withBytes);
                 output.Append((byte)'}');
             }
         }
@@ -97,30 +97,35 @@ internal sealed class LogprobsTranslator : IDisposable
         output.Append("]}"u8);
     }
 
-    private static void WriteMembers(PooledBuffer output, Token token, bool withBytes)
+    private void WriteMembers(PooledBuffer output, Token token, bool withBytes)
     {
         output.Append("{\"token\":"u8);
-        output.Append(token.Text.IsEmpty ? "\"\""u8 : token.Text);
+        output.AppendString(token.Text.IsEmpty ? default : JsonText.Unescape(token.Text, _scratch));
         output.Append(",\"logprob\":"u8);
         output.Append(token.Logprob.IsEmpty ? "0"u8 : token.Logprob);
         if (withBytes)
         {
             output.Append(",\"bytes\":"u8);
-            WriteBytes(output, token.Bytes);
+            CompactJson.Write(token.Bytes.IsEmpty ? "[]"u8 : token.Bytes, output);
         }
     }
 
-    /// <summary>A server's line breaks inside the array would break the one line of an event.</summary>
-    private static void WriteBytes(PooledBuffer output, ReadOnlySpan<byte> bytes)
+    /// <summary>Reads the next object of the array that the reader is in; what is no object is skipped.</summary>
+    private static bool TryReadToken(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, out Token token)
     {
-        if (bytes.IsEmpty)
+        token = default;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            output.Append("[]"u8);
+            if (reader.TokenType == JsonTokenType.StartObject)
+            {
+                token = ReadToken(ref reader, json);
+                return true;
+            }
+
+            reader.Skip();
         }
-        else
-        {
-            CompactJson.Write(bytes, output);
-        }
+
+        return false;
     }
 
     private static Token ReadToken(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
@@ -128,10 +133,10 @@ internal sealed class LogprobsTranslator : IDisposable
         var token = default(Token);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var isToken = reader.ValueTextEquals("token"u8);
-            var isLogprob = reader.ValueTextEquals("logprob"u8);
-            var isBytes = reader.ValueTextEquals("bytes"u8);
-            var isTop = reader.ValueTextEquals("top_logprobs"u8);
+            var isToken = reader.Is("token"u8);
+            var isLogprob = reader.Is("logprob"u8);
+            var isBytes = reader.Is("bytes"u8);
+            var isTop = reader.Is("top_logprobs"u8);
             reader.Read();
             var type = reader.TokenType;
             var start = (int)reader.TokenStartIndex;
@@ -167,7 +172,7 @@ internal sealed class LogprobsTranslator : IDisposable
         }
 
         var count = 0;
-        var reader = new Utf8JsonReader(token.Bytes);
+        var reader = new Utf8JsonReader(token.Bytes, ChatChunkReader.Options);
         while (reader.Read())
         {
             count += reader.TokenType == JsonTokenType.Number ? 1 : 0;

@@ -50,8 +50,8 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     private string? _finishReason;
     private ApiError? _error;
     private char _pendingSurrogate;
-    private char _pendingReasoningSurrogate;
-    private char _pendingRefusalSurrogate;
+    private char _reasoningSurrogate;
+    private char _refusalSurrogate;
     private bool _afterReasoning;
     private bool _textBegun;
     private bool _hasMessage;
@@ -113,7 +113,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
 
         if (chunk.Refusal.Length > 2)
         {
-            ConsumeRefusal(chunk.Refusal);
+            ConsumeRefusal(JsonText.Unescape(chunk.Refusal, _scratch, ref _refusalSurrogate));
         }
 
         if (!chunk.ToolCalls.IsEmpty || !chunk.FunctionCall.IsEmpty)
@@ -122,6 +122,9 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             _calls.Consume(chunk.ToolCalls, chunk.FunctionCall);
             _leadingSpace.Clear();
             _textBegun = false;
+
+            // Those of the call's own tokens, which no text follows.
+            _logprobs?.Clear();
         }
 
         if (!chunk.FinishReason.IsEmpty)
@@ -210,7 +213,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     {
         if (chunk.Reasoning.Length > 2)
         {
-            var text = JsonText.Unescape(chunk.Reasoning, _scratch, ref _pendingReasoningSurrogate);
+            var text = JsonText.Unescape(chunk.Reasoning, _scratch, ref _reasoningSurrogate);
             if (!text.IsEmpty)
             {
                 ((ITextReceiver)this).OnReasoning(text);
@@ -222,14 +225,13 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         }
     }
 
-    private void ConsumeRefusal(ReadOnlySpan<byte> token)
+    private void ConsumeRefusal(ReadOnlySpan<byte> text)
     {
-        _tags.Finish(this);
-        _calls.CloseOpen();
-        _leadingSpace.Clear();
-        var text = JsonText.Unescape(token, _scratch, ref _pendingRefusalSurrogate);
         if (!text.IsEmpty)
         {
+            _tags.Finish(this);
+            _calls.CloseOpen();
+            _leadingSpace.Clear();
             _textBytes += text.Length;
             _hasMessage = true;
             _events.RefusalDelta(text);
@@ -276,8 +278,6 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             _events.CloseItem();
         }
 
-        // An answer that was cut or filtered before its first word has begun all the same.
-        _events.Start();
         return new RoundOutcome(end, null, _calls.Made, Usage, OutputBytes);
     }
 
@@ -290,7 +290,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         if (_pendingSurrogate != 0)
         {
             _pendingSurrogate = '\0';
-            ((ITextReceiver)this).OnText("\uFFFD"u8);
+            _tags.Push("\uFFFD"u8, this);
         }
 
         _tags.Finish(this);
