@@ -169,11 +169,14 @@ internal sealed class SandboxPool(
     {
         lock (_lock)
         {
-            // A call may have come since the timer fired, and may be over again.
-            if (session.Users > 0 || time.GetElapsedTime(session.IdleSince) < _options.SessionIdle || !_sessions.Remove(session.Key!))
+            // Since the timer fired a call may have come, and may be over again, or the session may have made room for another one.
+            if (session.Users > 0 || time.GetElapsedTime(session.IdleSince) < _options.SessionIdle
+                || _sessions.GetValueOrDefault(session.Key!) != session)
             {
                 return;
             }
+
+            _sessions.Remove(session.Key!);
         }
 
         _ = EndAsync(session);

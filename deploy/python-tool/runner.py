@@ -28,6 +28,7 @@ import types
 
 LIMITS = json.loads(sys.argv[1])
 WATCH_SECONDS = 0.05
+MISUSED = "it closed or misused the connection with its runner"
 MOUNTS = ("/work", "/tmp", "/dev/shm")
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_DUMPABLE, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 4, 22, 2
@@ -315,6 +316,16 @@ def describe(status):
     return f"it was ended by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"it exited with status {os.WEXITSTATUS(status)}"
 
 
+def end_of(interpreter):
+    """How the interpreter ended, which it may be about to, when it has hung up."""
+    give_up = time.monotonic() + 1
+    while time.monotonic() < give_up:
+        if (status := reap().get(interpreter)) is not None:
+            return describe(status)
+        time.sleep(0.001)
+    return MISUSED
+
+
 def call(line, interpreter, channel, pipes):
     """One call: the answer, and whether the interpreter can take another."""
     output = Output(pipes)
@@ -355,10 +366,12 @@ def call(line, interpreter, channel, pipes):
         ended = reap()
         if interpreter in ended:
             status, reason = "killed", describe(ended[interpreter])
-        elif b"\n" in reply or len(reply) > most_reply or hung_up:
-            told = None if hung_up else read_reply(bytes(reply[:most_reply]).partition(b"\n")[0])
+        elif hung_up:
+            status, reason = "killed", end_of(interpreter)
+        elif b"\n" in reply or len(reply) > most_reply:
+            told = read_reply(bytes(reply[:most_reply]).partition(b"\n")[0])
             status, result, error = told or ("killed", None, "")
-            reason = None if told else "it closed or misused the connection with its runner"
+            reason = None if told else MISUSED
         elif now > deadline:
             status, reason = "timeout", f"it ran longer than {LIMITS['wall_seconds']:g} s"
         elif now > next_watch:
