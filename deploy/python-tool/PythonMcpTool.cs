@@ -47,15 +47,7 @@ internal sealed class PythonMcpTool(SandboxPool pool, IOptions<PythonToolOptions
             return "the argument 'code' must be a string";
         }
 
-        try
-        {
-            code = value.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            return "the argument 'code' is no valid Unicode";
-        }
-
+        code = value.GetString()!;
         return Encoding.UTF8.GetByteCount(code) > options.Value.CodeBytes ? $"the argument 'code' is longer than {options.Value.CodeBytes} bytes" : null;
     }
 

@@ -37,17 +37,17 @@ internal static class SandboxCommand
             Add("--ro-bind-try", path, path);
         }
 
-        foreach (var path in options.ReadOnlyPaths)
-        {
-            Add("--ro-bind", path, path);
-        }
-
         // What can be written is in memory, of bounded size, and gone with the sandbox.
         var size = options.DiskBytes.ToString(CultureInfo.InvariantCulture);
         Add("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev");
         foreach (var path in (ReadOnlySpan<string>)["/dev/shm", "/tmp", "/work"])
         {
             Add("--size", size, "--tmpfs", path);
+        }
+
+        foreach (var path in options.ReadOnlyPaths)
+        {
+            Add("--ro-bind", path, path);
         }
 
         Add("--remount-ro", "/", "--chdir", "/work");

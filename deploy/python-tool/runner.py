@@ -94,7 +94,8 @@ def cut(text, most):
     """At most so many bytes of the text, begin and end, as valid UTF-8."""
     data = text.encode("utf-8", "backslashreplace")
     if len(data) > most:
-        data = data[:most // 2] + b"\n[... %d bytes cut ...]\n" % (len(data) - most) + data[-(most // 2):]
+        side = (most - 64) // 2  # so that the note has room too
+        data = data[:side] + b"\n[... %d bytes cut ...]\n" % (len(data) - 2 * side) + data[-side:]
     return data.decode("utf-8", "replace")
 
 
@@ -405,7 +406,18 @@ def answer(message):
         data = data[os.write(1, data):]
 
 
+def close_inherited():
+    """Closes what whoever started the server left open: a folder of the host would be a way out."""
+    for number in map(int, os.listdir("/proc/self/fd")):
+        if number > 2:
+            try:
+                os.close(number)
+            except OSError:
+                pass  # the listing itself
+
+
 def supervise():
+    close_inherited()
     prctl(PR_SET_DUMPABLE, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own handler would make process 1 receptive to it
     interpreter, channel, pipes = start_interpreter()

@@ -120,7 +120,7 @@ public sealed class ResultTests(SharedServer shared) : IClassFixture<SharedServe
     }
 
     [Fact]
-    public async Task Code_IsNoUnicode_IsRefusedByName()
+    public async Task Code_IsNoUnicode_IsAnError()
     {
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Post, Server.Address + "/mcp");
@@ -131,7 +131,8 @@ public sealed class ResultTests(SharedServer shared) : IClassFixture<SharedServe
 
         using var answer = await http.SendAsync(request);
 
-        Assert.Contains("the argument 'code' is no valid Unicode", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains("\"error\":{\"code\":-32603,", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Equal("2", (await Server.RunAsync("1 + 1")).Result);
     }
 
     [Fact]

@@ -141,7 +141,7 @@ public sealed class SandboxTests(SharedServer shared) : IClassFixture<SharedServ
         var call = await Server.RunAsync(Attempt(
             "open('/x', 'w')", "open('/usr/x', 'w')", "open('/usr/lib/x', 'w')", "open('/bin/x', 'w')", "open('/dev/x', 'w')", "os.mkdir('/x')",
             "os.rename('/usr/bin', '/usr/x')", "os.chmod('/usr/bin/env', 0o777)", "open('/proc/sys/kernel/hostname', 'w').write('x')",
-            "open('/proc/1/oom_score_adj', 'w').write('0')", "open('/proc/sysrq-trigger', 'w').write('b')"));
+            "open('/proc/1/oom_score_adj', 'w').write('0')", "open('/proc/sys/kernel/core_pattern', 'w').write('x')"));
 
         Assert.All(Read(call), error => Assert.Matches("'(OSError|PermissionError)'", error));
         Assert.Equal(11, Read(call).Length);

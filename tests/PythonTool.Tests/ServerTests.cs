@@ -114,13 +114,13 @@ public sealed class ServerTests
     [Fact]
     public async Task SelfCheck_WallsAreMissing_DoesNotServe()
     {
-        // A bubblewrap that leaves the network and the processes of the host in: the one before it in the list wins, and so it is left out.
+        // A bubblewrap that leaves the network and a folder of the host in.
         var folder = Directory.CreateTempSubdirectory("python-tool");
         try
         {
             File.SetUnixFileMode(folder.FullName, (UnixFileMode)Convert.ToInt32("755", 8));
             var weak = Path.Combine(folder.FullName, "bwrap");
-            await File.WriteAllTextAsync(weak, "#!/bin/bash\nset -- \"${@/--unshare-all/--unshare-pid}\"\nexec /usr/bin/bwrap --ro-bind /etc /etc \"$@\"\n");
+            await File.WriteAllTextAsync(weak, "#!/bin/bash\nset -- \"${@/--unshare-all/--unshare-uts}\"\nexec /usr/bin/bwrap --unshare-pid --ro-bind /etc /etc \"$@\"\n");
             File.SetUnixFileMode(weak, (UnixFileMode)Convert.ToInt32("755", 8));
 
             var failure = await Assert.ThrowsAsync<StartupException>(() => PythonToolServer.StartAsync("Bubblewrap=" + weak));
