@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace PythonTool;
 
 /// <summary>The lines between the server and the runner.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UseStringEnumConverter = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UseStringEnumConverter = true, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(CallResult))]
 [JsonSerializable(typeof(RunnerRequest))]
 [JsonSerializable(typeof(RunnerLimits))]

@@ -32,7 +32,7 @@ internal sealed class Sandbox : IAsyncDisposable
         _process = process;
         _options = options;
         _time = time;
-        _output = PipeReader.Create(process.StandardOutput.BaseStream);
+        _output = PipeReader.Create(process.StandardOutput.BaseStream, new StreamPipeReaderOptions(bufferSize: 65_536));
         _errors = ReadErrorsAsync(process.StandardError);
     }
 

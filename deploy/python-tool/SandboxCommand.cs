@@ -29,6 +29,8 @@ internal static class SandboxCommand
         Add("--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1", "--die-with-parent", "--new-session");
         Add("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--cap-drop", "ALL");
         Add("--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/work", "--setenv", "LANG", "C.UTF-8");
+        // Numerical libraries start a thread for each processor and reserve memory for it: on a large machine, more than a sandbox may have.
+        Add("--setenv", "OMP_NUM_THREADS", "2", "--setenv", "OPENBLAS_NUM_THREADS", "2");
 
         // Python and its libraries, and nothing else of the host. The linker's cache and the alternatives are how some libraries are found.
         Add("--ro-bind", "/usr", "/usr");

@@ -45,10 +45,11 @@ public sealed class SandboxTests(SharedServer shared) : IClassFixture<SharedServ
     [Fact]
     public async Task ServersOwnFiles_AreNotThere()
     {
-        var call = await Server.RunAsync(
-            $"import os; os.path.exists('{AppContext.BaseDirectory}'), [folder for folder, _, files in os.walk('/') if 'python-tool.dll' in files]");
+        Assert.True(File.Exists(Path.Combine(AppContext.BaseDirectory, "python-tool.dll")));
 
-        Assert.Equal("(False, [])", call.Result);
+        var call = await Server.RunAsync($"import os; os.path.exists('{AppContext.BaseDirectory}')");
+
+        Assert.Equal("False", call.Result);
     }
 
     [Fact]
@@ -83,7 +84,7 @@ public sealed class SandboxTests(SharedServer shared) : IClassFixture<SharedServ
     {
         var call = await Server.RunAsync("import os; sorted(os.environ)");
 
-        Assert.Equal("['HOME', 'LANG', 'PATH', 'PWD']", call.Result);
+        Assert.Equal("['HOME', 'LANG', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'PATH', 'PWD']", call.Result);
     }
 
     [Fact]
