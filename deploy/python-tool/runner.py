@@ -285,6 +285,7 @@ class Output:
         self.room = LIMITS["output_bytes"]
 
     def read(self, pipe):
+        """Takes what there is. False when there is nothing."""
         try:
             data = os.read(pipe, 65536)
         except BlockingIOError:
@@ -294,6 +295,14 @@ class Output:
         self.kept[pipe] += taken
         self.dropped[pipe] += len(data) - len(taken)
         return bool(data)
+
+    def rest(self):
+        """Reads what is in the pipes yet; gives the text of each. Something may write still when the sandbox is about to end."""
+        until = time.monotonic() + 1
+        for pipe in self.kept:
+            while self.read(pipe) and time.monotonic() < until:
+                pass
+        return [self.text(pipe) for pipe in self.kept]
 
     def text(self, pipe):
         note = f"\n[... {self.dropped[pipe]} bytes cut ...]\n" if self.dropped[pipe] else ""
@@ -327,67 +336,80 @@ def end_of(interpreter):
     return MISUSED
 
 
-def call(line, interpreter, channel, pipes):
-    """One call: the answer, and whether the interpreter can take another."""
-    output = Output(pipes)
-    unsent = memoryview(line)
-    reply = bytearray()
-    most_reply = 12 * LIMITS["output_bytes"] + 4096
-    cpu_before = cpu_seconds(processes())
-    deadline = time.monotonic() + LIMITS["wall_seconds"]
-    next_watch = 0
-    status = reason = None
-    result, error = None, ""
-    os.kill(interpreter, signal.SIGCONT)
-    while status is None:
+class Exchange:
+    """The bytes of one call, to and from the interpreter. Process 1 never waits for it: it may not read, and may write without end."""
+
+    def __init__(self, line, channel, pipes):
+        self.channel = channel
+        self.unsent = memoryview(line)
+        self.reply = bytearray()
+        self.hung_up = False
+        self.output = Output(pipes)
+
+    def step(self):
+        """Moves what can be moved, for the time between two looks at the limits at most."""
         poll = select.poll()
         poll.register(0, select.POLLIN)
-        poll.register(channel, select.POLLIN | (select.POLLOUT if unsent else 0))
-        for pipe in pipes:
+        poll.register(self.channel, select.POLLIN | (select.POLLOUT if self.unsent else 0))
+        for pipe in self.output.kept:
             poll.register(pipe, select.POLLIN)
-        hung_up = False
         for number, event in poll.poll(WATCH_SECONDS * 1000):
             if number == 0:
                 os._exit(0)  # the server is gone, or has given this call up
-            elif number in pipes:
-                output.read(number)
+            elif number in self.output.kept:
+                self.output.read(number)
             else:
-                try:
-                    if event & select.POLLOUT and unsent:
-                        unsent = unsent[channel.send(unsent):]
-                    if event & (select.POLLIN | select.POLLHUP):
-                        data = channel.recv(65536)
-                        reply += data
-                        hung_up = not data
-                except BlockingIOError:
-                    pass
-                except OSError:
-                    hung_up = True
+                self.talk(event)
+
+    def talk(self, event):
+        try:
+            if event & select.POLLOUT:
+                self.unsent = self.unsent[self.channel.send(self.unsent):]
+            if event & (select.POLLIN | select.POLLHUP):
+                data = self.channel.recv(65536)
+                self.reply += data
+                self.hung_up = not data
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.hung_up = True
+
+    def told(self):
+        """Whether the interpreter has told how the call ended, or will not in a way that could be understood."""
+        return b"\n" in self.reply or len(self.reply) > 12 * LIMITS["output_bytes"] + 4096
+
+
+def call(line, interpreter, channel, pipes):
+    """Runs one call; gives the answer."""
+    exchange = Exchange(line, channel, pipes)
+    cpu_before = cpu_seconds(processes())
+    deadline = time.monotonic() + LIMITS["wall_seconds"]
+    next_watch = 0
+    status, reason, result, error = None, None, None, ""
+    os.kill(interpreter, signal.SIGCONT)
+    while status is None:
+        exchange.step()
         now = time.monotonic()
         ended = reap()
         if interpreter in ended:
             status, reason = "killed", describe(ended[interpreter])
-        elif hung_up:
+        elif exchange.hung_up:
             status, reason = "killed", end_of(interpreter)
-        elif b"\n" in reply or len(reply) > most_reply:
-            told = read_reply(bytes(reply[:most_reply]).partition(b"\n")[0])
-            status, result, error = told or ("killed", None, "")
-            reason = None if told else MISUSED
+        elif exchange.told():
+            if reply := read_reply(bytes(exchange.reply).partition(b"\n")[0]):
+                status, result, error = reply
+            else:
+                status, reason = "killed", MISUSED
         elif now > deadline:
             status, reason = "timeout", f"it ran longer than {LIMITS['wall_seconds']:g} s"
         elif now > next_watch:
-            reason = broken_limit(cpu_before)
-            status = "killed" if reason else None
+            if reason := broken_limit(cpu_before):
+                status = "killed"
             next_watch = now + WATCH_SECONDS
     if status in ("ok", "error") and not settle(interpreter):
         status, reason, result = "killed", "processes it started could not be ended", None
-    for pipe in pipes:
-        until = time.monotonic() + 1
-        while output.read(pipe) and time.monotonic() < until:
-            pass
-    out, err = map(output.text, pipes)
-    ended = status not in ("ok", "error")
-    return {"status": status, "reason": reason, "stdout": out, "stderr": err + error, "result": result, "ended": ended}
+    stdout, stderr = exchange.output.rest()
+    return {"status": status, "reason": reason, "stdout": stdout, "stderr": stderr + error, "result": result, "ended": status not in ("ok", "error")}
 
 
 def requests():

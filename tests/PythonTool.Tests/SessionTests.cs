@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace PythonTool.Tests;
 
 public sealed class SessionTests
@@ -152,6 +154,38 @@ public sealed class SessionTests
             "[timeout] The code was ended: it ran longer than 1 s. Variables and files of earlier calls are lost; the next call starts afresh.",
             call.Text, StringComparison.Ordinal);
         Assert.Equal("False", (await server.RunAsync("'x' in globals()", "one")).Result);
+    }
+
+    [Fact]
+    public async Task Sandbox_GivesNoAnswer_IsGivenUp()
+    {
+        await using var server = await PythonToolServer.StartAsync("CallTime=00:10:00");
+        var marker = HostProcesses.NewMarker();
+        var call = server.RunAsync(Sleep(marker), "one");
+        await HostProcesses.WaitForAsync(marker);
+
+        server.Time.Advance(TimeSpan.FromSeconds(610));
+
+        Assert.Equal(("timeout", "the sandbox gave no answer in time"), ((await call).Status, (await call).Reason));
+        Assert.Empty(HostProcesses.Find(marker));
+        Assert.Equal("2", (await server.RunAsync("1 + 1", "one")).Result);
+    }
+
+    [Fact]
+    public async Task Interpreter_KilledFromOutsideBetweenCalls_NextCallSaysSo()
+    {
+        await using var server = await PythonToolServer.StartAsync();
+        var marker = HostProcesses.NewMarker();
+        await server.RunAsync(NameProcess(marker), "one");
+        using (var process = Process.GetProcessById(Assert.Single(HostProcesses.Find(marker))))
+        {
+            process.Kill();
+        }
+
+        var call = await server.RunAsync("1", "one");
+
+        Assert.Equal(("killed", "it was ended by signal 9"), (call.Status, call.Reason));
+        Assert.Equal("2", (await server.RunAsync("1 + 1", "one")).Result);
     }
 
     [Fact]
