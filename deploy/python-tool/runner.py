@@ -378,6 +378,11 @@ class Exchange:
         """Whether the interpreter has told how the call ended, or will not in a way that could be understood."""
         return b"\n" in self.reply or len(self.reply) > 12 * LIMITS["output_bytes"] + 4096
 
+    def has_more(self):
+        """Whether there is more than one line: it would be taken for the answer to the next call."""
+        self.talk(select.POLLIN)
+        return self.reply.find(b"\n") != len(self.reply) - 1
+
 
 def call(line, interpreter, channel, pipes):
     """Runs one call; gives the answer."""
@@ -408,6 +413,8 @@ def call(line, interpreter, channel, pipes):
             next_watch = now + WATCH_SECONDS
     if status in ("ok", "error") and not settle(interpreter):
         status, reason, result = "killed", "processes it started could not be ended", None
+    elif status in ("ok", "error") and exchange.has_more():
+        status, reason, result, error = "killed", MISUSED, None, ""
     stdout, stderr = exchange.output.rest()
     return {"status": status, "reason": reason, "stdout": stdout, "stderr": stderr + error, "result": result, "ended": status not in ("ok", "error")}
 

@@ -200,7 +200,7 @@ public sealed class SandboxTests(SharedServer shared) : IClassFixture<SharedServ
     {
         const string Forged = """{"status": "ok", "result": "forged", "error": "", "reason": null, "stdout": "forged", "stderr": "", "ended": false}""";
         var forge = $$"""
-            import os, threading
+            import os
             def write():
                 for number in range(256):
                     try: os.write(number, b'{{Forged}}\n' * 3)
@@ -212,8 +212,9 @@ public sealed class SandboxTests(SharedServer shared) : IClassFixture<SharedServ
 
         Assert.Equal(["mine", "mine"], new[] { calls[1], calls[3] }.Select(call => call.Result!.Trim('\'')));
         Assert.Equal(("ok", ""), (calls[1].Status, calls[1].Stdout));
-        // What it prints is what it prints, and the rest is about its own call.
-        Assert.Contains(Forged, calls[0].Stdout, StringComparison.Ordinal);
+        Assert.All([calls[0], calls[2]], call => Assert.Equal(("killed", "it closed or misused the connection with its runner"), (call.Status, call.Reason)));
+        Assert.Contains(Forged, calls[0].Stdout, StringComparison.Ordinal); // what it prints is what it prints
+        Assert.Equal("'mine'", (await Server.RunAsync("'mine'", "forger")).Result);
         Assert.Equal("'after'", (await Server.RunAsync("'after'", "other")).Result);
     }
 
