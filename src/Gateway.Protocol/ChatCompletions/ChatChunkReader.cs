@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Gateway.Protocol.Json;
 
@@ -14,8 +15,12 @@ namespace Gateway.Protocol.ChatCompletions;
 /// </remarks>
 public sealed class ChatChunkReader
 {
-    private byte[] _prefix = [];
-    private byte[] _suffix = [];
+    /// <summary>How a chunk is read, and every part of it: a part can not be deeper than the whole.</summary>
+    internal static readonly JsonReaderOptions Options = new() { MaxDepth = 128 };
+
+    private byte[] _around = [];
+    private int _prefixLength;
+    private int _suffixLength;
     private bool _textIsReasoning;
 
     /// <summary>Reads one chunk. False when it is not a JSON object.</summary>
@@ -26,10 +31,16 @@ public sealed class ChatChunkReader
             return true;
         }
 
+        if (!JsonText.IsUtf8(json))
+        {
+            // Parts of a chunk go to clients as they are, and those must be able to decode them.
+            json = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(json));
+        }
+
         var read = default(ChatChunk);
         try
         {
-            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 128 });
+            var reader = new Utf8JsonReader(json, Options);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
             {
                 return false;
@@ -56,13 +67,14 @@ public sealed class ChatChunkReader
     private bool TryReadLikeTheLast(ReadOnlySpan<byte> json, out ChatChunk chunk)
     {
         chunk = default;
-        if (_prefix.Length == 0 || json.Length < _prefix.Length + _suffix.Length || !json.StartsWith(_prefix) || !json.EndsWith(_suffix))
+        if (_prefixLength == 0 || json.Length <= _prefixLength + _suffixLength
+            || !json.StartsWith(_around.AsSpan(0, _prefixLength)) || !json.EndsWith(_around.AsSpan(_prefixLength, _suffixLength)))
         {
             return false;
         }
 
         // With both quotes: the memory ends at the opening one and starts again at the closing one.
-        var token = json[(_prefix.Length - 1)..(json.Length - _suffix.Length + 1)];
+        var token = json[(_prefixLength - 1)..(json.Length - _suffixLength + 1)];
         var text = token[1..^1];
         if (JsonText.NeedsEscape(text) || !JsonText.IsUtf8(text))
         {
@@ -96,61 +108,47 @@ public sealed class ChatChunkReader
 
         var prefix = json[..(start + 1)];
         var suffix = json[(start + text.Length - 1)..];
-        if (!prefix.SequenceEqual(_prefix) || !suffix.SequenceEqual(_suffix))
+        if (_around.Length < prefix.Length + suffix.Length)
         {
-            // The same text under two names (reasoning and reasoning_content) counts once only when it is equal: not a pattern to repeat.
-            if (CountOf(json, text) != 1)
-            {
-                return;
-            }
-
-            _prefix = prefix.ToArray();
-            _suffix = suffix.ToArray();
-            _textIsReasoning = isReasoning;
-        }
-    }
-
-    private static int CountOf(ReadOnlySpan<byte> json, ReadOnlySpan<byte> text)
-    {
-        var count = 0;
-        for (int at; (at = json.IndexOf(text)) >= 0; json = json[(at + text.Length)..])
-        {
-            count++;
+            // With room to spare: servers that vary something else in each chunk (a counter, padding) come here each time.
+            _around = new byte[(prefix.Length + suffix.Length) * 2];
         }
 
-        return count;
+        prefix.CopyTo(_around);
+        suffix.CopyTo(_around.AsSpan(prefix.Length));
+        (_prefixLength, _suffixLength, _textIsReasoning) = (prefix.Length, suffix.Length, isReasoning);
     }
 
     private static void ReadTop(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk chunk, scoped ref TopLevel top)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("choices"u8))
+            if (reader.Is("choices"u8))
             {
                 reader.Read();
                 ReadChoices(ref reader, json, ref chunk);
             }
-            else if (reader.ValueTextEquals("usage"u8))
+            else if (reader.Is("usage"u8))
             {
                 chunk.Usage = ReadValue(ref reader, json, JsonTokenType.StartObject);
             }
-            else if (reader.ValueTextEquals("timings"u8))
+            else if (reader.Is("timings"u8))
             {
                 chunk.Timings = ReadValue(ref reader, json, JsonTokenType.StartObject);
             }
-            else if (reader.ValueTextEquals("error"u8))
+            else if (reader.Is("error"u8))
             {
                 reader.Read();
                 top.Error = reader.TokenType is JsonTokenType.StartObject or JsonTokenType.String;
                 reader.Skip();
             }
-            else if (reader.ValueTextEquals("object"u8))
+            else if (reader.Is("object"u8))
             {
                 reader.Read();
-                top.ObjectIsError = reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("error"u8);
+                top.ObjectIsError = reader.TokenType == JsonTokenType.String && reader.Is("error"u8);
                 reader.Skip();
             }
-            else if (reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("detail"u8))
+            else if (reader.Is("message"u8) || reader.Is("detail"u8))
             {
                 reader.Read();
                 top.Message = reader.TokenType is JsonTokenType.String or JsonTokenType.StartArray;
@@ -199,25 +197,28 @@ public sealed class ChatChunkReader
         var index = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("delta"u8) || reader.ValueTextEquals("message"u8))
+            if (reader.Is("delta"u8) || reader.Is("message"u8))
             {
                 reader.Read();
                 ReadDelta(ref reader, json, ref choice);
             }
-            else if (reader.ValueTextEquals("finish_reason"u8))
+            else if (reader.Is("finish_reason"u8))
             {
-                choice.FinishReason = ReadValue(ref reader, json, JsonTokenType.String);
+                // Some servers send an empty one with every chunk: that is none.
+                var reason = ReadValue(ref reader, json, JsonTokenType.String);
+                choice.FinishReason = reason.Length > 2 ? reason : default;
             }
-            else if (reader.ValueTextEquals("text"u8))
+            else if (reader.Is("text"u8))
             {
-                choice.Content = ReadValue(ref reader, json, JsonTokenType.String);
+                var text = ReadValue(ref reader, json, JsonTokenType.String);
+                choice.Content = text.Length > 2 ? text : choice.Content;
             }
-            else if (reader.ValueTextEquals("logprobs"u8))
+            else if (reader.Is("logprobs"u8))
             {
                 reader.Read();
                 ReadLogprobs(ref reader, json, ref choice);
             }
-            else if (reader.ValueTextEquals("index"u8))
+            else if (reader.Is("index"u8))
             {
                 reader.Read();
                 index = reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var i) ? i : 0;
@@ -245,23 +246,23 @@ public sealed class ChatChunkReader
         var reasoningRank = int.MaxValue;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("content"u8))
+            if (reader.Is("content"u8))
             {
                 choice.Content = ReadValue(ref reader, json, JsonTokenType.String, JsonTokenType.StartArray);
             }
-            else if (reader.ValueTextEquals("tool_calls"u8))
+            else if (reader.Is("tool_calls"u8))
             {
                 choice.ToolCalls = ReadValue(ref reader, json, JsonTokenType.StartArray, JsonTokenType.StartObject);
             }
-            else if (reader.ValueTextEquals("refusal"u8))
+            else if (reader.Is("refusal"u8))
             {
                 choice.Refusal = ReadValue(ref reader, json, JsonTokenType.String);
             }
-            else if (reader.ValueTextEquals("function_call"u8))
+            else if (reader.Is("function_call"u8))
             {
                 choice.FunctionCall = ReadValue(ref reader, json, JsonTokenType.StartObject);
             }
-            else if (reader.ValueTextEquals("reasoning_details"u8))
+            else if (reader.Is("reasoning_details"u8))
             {
                 choice.ReasoningDetails = ReadValue(ref reader, json, JsonTokenType.StartArray);
             }
@@ -280,10 +281,10 @@ public sealed class ChatChunkReader
 
     private static int ReasoningRank(scoped ref Utf8JsonReader reader)
     {
-        return reader.ValueTextEquals("reasoning"u8) ? 0
-            : reader.ValueTextEquals("reasoning_content"u8) ? 1
-            : reader.ValueTextEquals("reasoning_text"u8) ? 2
-            : reader.ValueTextEquals("thinking"u8) ? 3
+        return reader.Is("reasoning"u8) ? 0
+            : reader.Is("reasoning_content"u8) ? 1
+            : reader.Is("reasoning_text"u8) ? 2
+            : reader.Is("thinking"u8) ? 3
             : int.MaxValue;
     }
 
@@ -297,7 +298,7 @@ public sealed class ChatChunkReader
 
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("content"u8))
+            if (reader.Is("content"u8))
             {
                 choice.Logprobs = ReadValue(ref reader, json, JsonTokenType.StartArray);
             }

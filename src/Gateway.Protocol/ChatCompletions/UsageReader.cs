@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 
 namespace Gateway.Protocol.ChatCompletions;
@@ -9,6 +10,9 @@ namespace Gateway.Protocol.ChatCompletions;
 /// </summary>
 public sealed class UsageReader
 {
+    /// <summary>More than any server counts; sums of a few of them stay far from overflow.</summary>
+    private const long MaxCount = 1L << 53;
+
     private long _input;
     private long _cached;
     private long _cacheWrite;
@@ -16,7 +20,7 @@ public sealed class UsageReader
     private long _reasoning;
     private long _total;
 
-    /// <summary>A usage object was read.</summary>
+    /// <summary>A usage object with a count of input or output was read.</summary>
     public bool HasUsage { get; private set; }
 
     public Usage Usage => new(_input, Math.Min(_cached, _input), _cacheWrite, _output, _reasoning, Math.Max(_total, _input + _output));
@@ -24,39 +28,40 @@ public sealed class UsageReader
     /// <summary>Reads a <c>usage</c> object of the Chat Completions or the Responses API.</summary>
     public void Read(ReadOnlySpan<byte> json)
     {
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, ChatChunkReader.Options);
         reader.Read();
-        HasUsage = true;
         _total = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("prompt_tokens"u8) || reader.ValueTextEquals("input_tokens"u8))
+            if (reader.Is("prompt_tokens"u8) || reader.Is("input_tokens"u8))
             {
                 _input = ReadCount(ref reader);
+                HasUsage = true;
             }
-            else if (reader.ValueTextEquals("completion_tokens"u8) || reader.ValueTextEquals("output_tokens"u8))
+            else if (reader.Is("completion_tokens"u8) || reader.Is("output_tokens"u8))
             {
                 _output = ReadCount(ref reader);
+                HasUsage = true;
             }
-            else if (reader.ValueTextEquals("total_tokens"u8))
+            else if (reader.Is("total_tokens"u8))
             {
                 _total = ReadCount(ref reader);
             }
-            else if (reader.ValueTextEquals("prompt_cache_hit_tokens"u8) || reader.ValueTextEquals("cached_tokens"u8)
-                || reader.ValueTextEquals("cache_read_input_tokens"u8))
+            else if (reader.Is("prompt_cache_hit_tokens"u8) || reader.Is("cached_tokens"u8)
+                || reader.Is("cache_read_input_tokens"u8))
             {
                 _cached = Math.Max(_cached, ReadCount(ref reader));
             }
-            else if (reader.ValueTextEquals("cache_creation_input_tokens"u8))
+            else if (reader.Is("cache_creation_input_tokens"u8))
             {
                 _cacheWrite = Math.Max(_cacheWrite, ReadCount(ref reader));
             }
-            else if (reader.ValueTextEquals("reasoning_tokens"u8))
+            else if (reader.Is("reasoning_tokens"u8))
             {
                 _reasoning = Math.Max(_reasoning, ReadCount(ref reader));
             }
-            else if (reader.ValueTextEquals("prompt_tokens_details"u8) || reader.ValueTextEquals("input_tokens_details"u8)
-                || reader.ValueTextEquals("completion_tokens_details"u8) || reader.ValueTextEquals("output_tokens_details"u8))
+            else if (reader.Is("prompt_tokens_details"u8) || reader.Is("input_tokens_details"u8)
+                || reader.Is("completion_tokens_details"u8) || reader.Is("output_tokens_details"u8))
             {
                 ReadDetails(ref reader);
             }
@@ -71,11 +76,11 @@ public sealed class UsageReader
     /// <summary>Reads llama.cpp's <c>timings</c>: <c>cache_n</c> are the cached tokens.</summary>
     public void ReadTimings(ReadOnlySpan<byte> json)
     {
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, ChatChunkReader.Options);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("cache_n"u8))
+            if (reader.Is("cache_n"u8))
             {
                 _cached = Math.Max(_cached, ReadCount(ref reader));
             }
@@ -98,15 +103,15 @@ public sealed class UsageReader
 
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("cached_tokens"u8))
+            if (reader.Is("cached_tokens"u8))
             {
                 _cached = Math.Max(_cached, ReadCount(ref reader));
             }
-            else if (reader.ValueTextEquals("reasoning_tokens"u8))
+            else if (reader.Is("reasoning_tokens"u8))
             {
                 _reasoning = Math.Max(_reasoning, ReadCount(ref reader));
             }
-            else if (reader.ValueTextEquals("cache_write_tokens"u8))
+            else if (reader.Is("cache_write_tokens"u8))
             {
                 _cacheWrite = Math.Max(_cacheWrite, ReadCount(ref reader));
             }
@@ -121,7 +126,7 @@ public sealed class UsageReader
     private static long ReadCount(ref Utf8JsonReader reader)
     {
         reader.Read();
-        if (reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out var value) && value is > 0 and < long.MaxValue)
+        if (reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out var value) && value is > 0 and <= MaxCount)
         {
             return (long)value;
         }

@@ -50,7 +50,19 @@ public static class JsonText
     /// </summary>
     public static ReadOnlySpan<byte> Unescape(ReadOnlySpan<byte> token, PooledBuffer scratch, scoped ref char pendingSurrogate)
     {
-        var inner = token[1..^1];
+        return UnescapeInner(token[1..^1], scratch, ref pendingSurrogate);
+    }
+
+    /// <summary>Whether the escaped text between the quotes of a JSON string stands for <paramref name="utf8"/>.</summary>
+    internal static bool EscapedEquals(ReadOnlySpan<byte> escaped, ReadOnlySpan<byte> utf8)
+    {
+        using var scratch = new PooledBuffer(escaped.Length);
+        var pending = '\0';
+        return UnescapeInner(escaped, scratch, ref pending).SequenceEqual(utf8) && pending == 0;
+    }
+
+    private static ReadOnlySpan<byte> UnescapeInner(ReadOnlySpan<byte> inner, PooledBuffer scratch, scoped ref char pendingSurrogate)
+    {
         if (pendingSurrogate == 0 && inner.IndexOf((byte)'\\') < 0)
         {
             return inner;

@@ -67,13 +67,16 @@ public sealed class ResponseEventStream : IDisposable
         if (!HasStarted)
         {
             HasStarted = true;
-            WriteResponse("response.created"u8);
-            WriteResponse("response.in_progress"u8);
+
+            // One that is over before its first item began in progress as well.
+            var begun = new ResponseState();
+            WriteResponse("response.created"u8, begun);
+            WriteResponse("response.in_progress"u8, begun);
         }
     }
 
     /// <summary>Repeats <c>response.in_progress</c>: a sign of life for clients that count events, not bytes.</summary>
-    public void RepeatInProgress() => WriteResponse("response.in_progress"u8);
+    public void RepeatInProgress() => WriteResponse("response.in_progress"u8, State);
 
     /// <summary>Writes the terminal event that belongs to the state's status.</summary>
     public void End()
@@ -84,7 +87,7 @@ public sealed class ResponseEventStream : IDisposable
             ResponseStatus.Completed => "response.completed"u8,
             ResponseStatus.Incomplete => "response.incomplete"u8,
             _ => "response.failed"u8,
-        });
+        }, State);
     }
 
     /// <summary>Text of the answer. Opens a message when none is open.</summary>
@@ -503,13 +506,13 @@ public sealed class ResponseEventStream : IDisposable
         _json.AppendString(RandomNumberGenerator.GetString(Alphabet, 32 - (payload % 32)));
     }
 
-    private void WriteResponse(ReadOnlySpan<byte> type)
+    private void WriteResponse(ReadOnlySpan<byte> type, ResponseState state)
     {
         BeginEvent(type);
         if (_sink.WantsEvents)
         {
             _json.Append(",\"response\":"u8);
-            _envelope.Write(State, _json);
+            _envelope.Write(state, _json);
         }
 
         EndEvent(type);

@@ -10,6 +10,10 @@ namespace Gateway.Protocol.Sse;
 public sealed class SseReader : IDisposable
 {
     private const int MinRead = 4096;
+
+    /// <summary>More than a line has besides its data: a byte order mark, the field's name, its colon and a space.</summary>
+    private const int MaxFramingBytes = 16;
+
     private readonly int _maxEventBytes;
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(16 * 1024);
     private byte[]? _joined;
@@ -24,7 +28,7 @@ public sealed class SseReader : IDisposable
     private bool _begun;
     private bool _completed;
 
-    /// <param name="maxEventBytes">The longest event, in bytes; a longer one throws <see cref="InvalidDataException"/>.</param>
+    /// <param name="maxEventBytes">The longest data of an event, in bytes; longer data throws <see cref="InvalidDataException"/>.</param>
     public SseReader(int maxEventBytes = 16 * 1024 * 1024)
     {
         _maxEventBytes = maxEventBytes;
@@ -36,24 +40,29 @@ public sealed class SseReader : IDisposable
     /// <summary>Room for the next read. Data of the last event is gone after this call.</summary>
     public Memory<byte> GetBuffer()
     {
-        var keep = _dataStart >= 0 && _joined is null ? _dataStart : _position;
-        if (keep > 0)
+        if (_dataStart < 0)
         {
-            _buffer.AsSpan(keep, _end - keep).CopyTo(_buffer);
-            _position -= keep;
-            _scanned -= keep;
-            _end -= keep;
-            _dataStart -= _dataStart >= 0 && _joined is null ? keep : 0;
+            ReleaseJoined();
+        }
+        else if (_joined is null)
+        {
+            // Moved out of the buffer, so that what follows in the event (comments without end, for one) takes no room.
+            JoinMore(_buffer.AsSpan(_dataStart, _dataLength));
+            _dataStart = 0;
         }
 
-        if (_end + _joinedLength > _maxEventBytes)
+        if (_position > 0)
         {
-            throw new InvalidDataException("An event of the stream is longer than the limit.");
+            _buffer.AsSpan(_position, _end - _position).CopyTo(_buffer);
+            _scanned -= _position;
+            _end -= _position;
+            _position = 0;
         }
 
+        CheckLine(_end);
         if (_buffer.Length - _end < MinRead)
         {
-            var larger = ArrayPool<byte>.Shared.Rent(_buffer.Length * 2);
+            var larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(_buffer.Length * 2L, Array.MaxLength));
             _buffer.AsSpan(0, _end).CopyTo(larger);
             ArrayPool<byte>.Shared.Return(_buffer);
             _buffer = larger;
@@ -158,6 +167,7 @@ public sealed class SseReader : IDisposable
             _position = lineEnd + 1;
         }
 
+        CheckLine(length);
         if (!_begun)
         {
             _begun = true;
@@ -190,6 +200,7 @@ public sealed class SseReader : IDisposable
     {
         if (_dataStart < 0)
         {
+            CheckData(length);
             _dataStart = start;
             _dataLength = length;
             return;
@@ -207,14 +218,11 @@ public sealed class SseReader : IDisposable
 
     private void JoinMore(ReadOnlySpan<byte> bytes)
     {
-        if (_joinedLength + bytes.Length > _maxEventBytes)
+        var length = _joinedLength + (long)bytes.Length;
+        CheckData(length);
+        if (_joined is null || _joined.Length < length)
         {
-            throw new InvalidDataException("An event of the stream is longer than the limit.");
-        }
-
-        if (_joined is null || _joined.Length < _joinedLength + bytes.Length)
-        {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(1024, (_joinedLength + bytes.Length) * 2));
+            var larger = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(length * 2, 1024, Array.MaxLength));
             _joined?.AsSpan(0, _joinedLength).CopyTo(larger);
             if (_joined is not null)
             {
@@ -226,6 +234,17 @@ public sealed class SseReader : IDisposable
 
         bytes.CopyTo(_joined.AsSpan(_joinedLength));
         _joinedLength += bytes.Length;
+    }
+
+    /// <summary>A line of any kind, whole or not: a limit on it holds wherever the stream is cut.</summary>
+    private void CheckLine(int length) => CheckData((long)length - MaxFramingBytes);
+
+    private void CheckData(long length)
+    {
+        if (length > _maxEventBytes)
+        {
+            throw new InvalidDataException("An event of the stream is longer than the limit.");
+        }
     }
 
     private void ReleaseJoined()

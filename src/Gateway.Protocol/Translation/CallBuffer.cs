@@ -43,7 +43,7 @@ internal sealed class CallBuffer : IDisposable
         {
             piece = piece[have.Length..];
         }
-        else if (piece.Length > 1 && piece[0] == '{' && have.SequenceEqual("{}"u8))
+        else if (piece[0] == '{' && have.SequenceEqual("{}"u8))
         {
             // An empty object as a placeholder before the real arguments. Nothing of it was sent: whole objects are sent on closing.
             Arguments.Clear();

@@ -27,7 +27,7 @@ internal ref struct CallPiece
         var piece = new CallPiece { Index = -1, Id = string.Empty, Name = string.Empty };
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("function"u8))
+            if (reader.Is("function"u8))
             {
                 reader.Read();
                 if (reader.TokenType == JsonTokenType.StartObject)
@@ -58,21 +58,21 @@ internal ref struct CallPiece
 
     private static void ReadMember(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref CallPiece piece)
     {
-        if (reader.ValueTextEquals("index"u8))
+        if (reader.Is("index"u8))
         {
             reader.Read();
             piece.Index = reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var index) && index >= 0 ? index : -1;
             reader.Skip();
         }
-        else if (reader.ValueTextEquals("id"u8))
+        else if (reader.Is("id"u8))
         {
             piece.Id = ReadText(ref reader, json);
         }
-        else if (reader.ValueTextEquals("name"u8))
+        else if (reader.Is("name"u8))
         {
             piece.Name = ReadText(ref reader, json);
         }
-        else if (reader.ValueTextEquals("arguments"u8))
+        else if (reader.Is("arguments"u8))
         {
             reader.Read();
             var type = reader.TokenType;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 
@@ -43,7 +44,7 @@ internal sealed class CallTranslator : IDisposable
     {
         if (!toolCalls.IsEmpty)
         {
-            var reader = new Utf8JsonReader(toolCalls);
+            var reader = new Utf8JsonReader(toolCalls, ChatChunkReader.Options);
             reader.Read();
             var position = 0;
             if (reader.TokenType == JsonTokenType.StartObject)
@@ -66,7 +67,7 @@ internal sealed class CallTranslator : IDisposable
         }
         else if (!functionCall.IsEmpty)
         {
-            var reader = new Utf8JsonReader(functionCall);
+            var reader = new Utf8JsonReader(functionCall, ChatChunkReader.Options);
             reader.Read();
             ConsumeOne(CallPiece.Read(ref reader, functionCall), 0);
         }

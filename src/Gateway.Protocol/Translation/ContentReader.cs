@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Json;
 
 namespace Gateway.Protocol.Translation;
@@ -20,7 +21,7 @@ internal static class ContentReader
             return;
         }
 
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, ChatChunkReader.Options);
         reader.Read();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
@@ -38,7 +39,7 @@ internal static class ContentReader
     /// <summary>Hands on the <c>text</c> (or <c>summary</c>) of each detail.</summary>
     public static void ReadReasoningDetails(ReadOnlySpan<byte> json, ITextReceiver receiver, PooledBuffer scratch)
     {
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, ChatChunkReader.Options);
         reader.Read();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
@@ -50,7 +51,7 @@ internal static class ContentReader
 
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                var wanted = reader.ValueTextEquals("text"u8) || reader.ValueTextEquals("summary"u8);
+                var wanted = reader.Is("text"u8) || reader.Is("summary"u8);
                 var text = ReadString(ref reader, json, scratch);
                 if (wanted && !text.IsEmpty)
                 {
@@ -65,7 +66,7 @@ internal static class ContentReader
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("text"u8))
+            if (reader.Is("text"u8))
             {
                 var text = ReadString(ref reader, json, scratch);
                 if (!text.IsEmpty)
@@ -73,7 +74,7 @@ internal static class ContentReader
                     PushText(text, receiver, tags);
                 }
             }
-            else if (reader.ValueTextEquals("thinking"u8))
+            else if (reader.Is("thinking"u8))
             {
                 reader.Read();
                 var start = (int)reader.TokenStartIndex;

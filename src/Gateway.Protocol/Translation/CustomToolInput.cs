@@ -19,7 +19,7 @@ internal static class CustomToolInput
 
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                var isInput = reader.ValueTextEquals("input"u8);
+                var isInput = reader.Is("input"u8);
                 reader.Read();
                 var start = (int)reader.TokenStartIndex;
                 if (isInput && reader.TokenType == JsonTokenType.String)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Json;
 
 namespace Gateway.Protocol.Translation;
@@ -11,6 +12,7 @@ internal sealed class LogprobsTranslator : IDisposable
 {
     private readonly PooledBuffer _part = new();
     private readonly PooledBuffer _delta = new();
+    private readonly PooledBuffer _scratch = new(64);
 
     /// <summary>Token objects in the form of a part, with commas between them.</summary>
     public ReadOnlySpan<byte> Part => _part.WrittenSpan;
@@ -27,11 +29,10 @@ internal sealed class LogprobsTranslator : IDisposable
     /// <summary>Adds the tokens of a chunk. <paramref name="json"/> is a JSON array.</summary>
     public void Add(ReadOnlySpan<byte> json)
     {
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, ChatChunkReader.Options);
         reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+        while (TryReadToken(ref reader, json, out var token))
         {
-            var token = ReadToken(ref reader, json);
             Write(_part, token, withBytes: true);
             Write(_delta, token, withBytes: false);
         }
@@ -41,9 +42,10 @@ internal sealed class LogprobsTranslator : IDisposable
     {
         _part.Dispose();
         _delta.Dispose();
+        _scratch.Dispose();
     }
 
-    private static void Write(PooledBuffer output, Token token, bool withBytes)
+    private void Write(PooledBuffer output, Token token, bool withBytes)
     {
         if (output.Length > 0)
         {
@@ -55,9 +57,9 @@ internal sealed class LogprobsTranslator : IDisposable
         var first = true;
         if (!token.Top.IsEmpty)
         {
-            var reader = new Utf8JsonReader(token.Top);
+            var reader = new Utf8JsonReader(token.Top, ChatChunkReader.Options);
             reader.Read();
-            while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+            while (TryReadToken(ref reader, token.Top, out var top))
             {
                 if (!first)
                 {
@@ -65,7 +67,7 @@ internal sealed class LogprobsTranslator : IDisposable
                 }
 
                 first = false;
-                WriteMembers(output, ReadToken(ref reader, token.Top), withBytes);
+                WriteMembers(output, top, withBytes);
                 output.Append((byte)'}');
             }
         }
@@ -73,17 +75,35 @@ internal sealed class LogprobsTranslator : IDisposable
         output.Append("]}"u8);
     }
 
-    private static void WriteMembers(PooledBuffer output, Token token, bool withBytes)
+    private void WriteMembers(PooledBuffer output, Token token, bool withBytes)
     {
         output.Append("{\"token\":"u8);
-        output.Append(token.Text.IsEmpty ? "\"\""u8 : token.Text);
+        output.AppendString(token.Text.IsEmpty ? default : JsonText.Unescape(token.Text, _scratch));
         output.Append(",\"logprob\":"u8);
         output.Append(token.Logprob.IsEmpty ? "0"u8 : token.Logprob);
         if (withBytes)
         {
             output.Append(",\"bytes\":"u8);
-            output.Append(token.Bytes.IsEmpty ? "[]"u8 : token.Bytes);
+            CompactJson.Write(token.Bytes.IsEmpty ? "[]"u8 : token.Bytes, output);
         }
+    }
+
+    /// <summary>Reads the next object of the array that the reader is in; what is no object is skipped.</summary>
+    private static bool TryReadToken(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, out Token token)
+    {
+        token = default;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType == JsonTokenType.StartObject)
+            {
+                token = ReadToken(ref reader, json);
+                return true;
+            }
+
+            reader.Skip();
+        }
+
+        return false;
     }
 
     private static Token ReadToken(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
@@ -91,10 +111,10 @@ internal sealed class LogprobsTranslator : IDisposable
         var token = default(Token);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var isToken = reader.ValueTextEquals("token"u8);
-            var isLogprob = reader.ValueTextEquals("logprob"u8);
-            var isBytes = reader.ValueTextEquals("bytes"u8);
-            var isTop = reader.ValueTextEquals("top_logprobs"u8);
+            var isToken = reader.Is("token"u8);
+            var isLogprob = reader.Is("logprob"u8);
+            var isBytes = reader.Is("bytes"u8);
+            var isTop = reader.Is("top_logprobs"u8);
             reader.Read();
             var type = reader.TokenType;
             var start = (int)reader.TokenStartIndex;

@@ -13,6 +13,7 @@ internal sealed class ReasoningTagScanner : IDisposable
     private readonly PooledBuffer _held = new(64);
     private byte[] _closeTag = [];
     private State _state;
+    private bool _heldIsSpace;
 
     /// <param name="tags">Open and close tags, alternating.</param>
     /// <param name="implicitOpen">The template opened the first tag already.</param>
@@ -28,6 +29,8 @@ internal sealed class ReasoningTagScanner : IDisposable
         }
     }
 
+    private static ReadOnlySpan<byte> Space => " \t\r\n"u8;
+
     private enum State { Start, Reasoning, AfterClose, Text }
 
     /// <summary>Text needs no scanning any more: what comes is the answer.</summary>
@@ -36,8 +39,14 @@ internal sealed class ReasoningTagScanner : IDisposable
     /// <summary>Takes a piece of text and hands on what is decided.</summary>
     public void Push(ReadOnlySpan<byte> utf8, ITextReceiver receiver)
     {
-        if (_held.Length > 0)
+        if (_heldIsSpace && utf8.Trim(Space).IsEmpty)
         {
+            // White space without end must not be scanned again with every piece.
+            _held.Append(utf8);
+        }
+        else if (_held.Length > 0)
+        {
+            _heldIsSpace = false;
             _held.Append(utf8);
             using var all = new PooledBuffer(_held.Length);
             all.Append(_held.WrittenSpan);
@@ -65,6 +74,7 @@ internal sealed class ReasoningTagScanner : IDisposable
             }
 
             _held.Clear();
+            _heldIsSpace = false;
         }
     }
 
@@ -96,7 +106,7 @@ internal sealed class ReasoningTagScanner : IDisposable
     /// <summary>Looks for an open tag behind white space. Returns what is still to scan; holds back what is undecided.</summary>
     private ReadOnlySpan<byte> ScanStart(ReadOnlySpan<byte> text)
     {
-        var trimmed = text.TrimStart(" \t\r\n"u8);
+        var trimmed = text.TrimStart(Space);
         for (var i = 0; i + 1 < _tags.Count; i += 2)
         {
             ReadOnlySpan<byte> open = _tagBytes[i];
@@ -113,6 +123,7 @@ internal sealed class ReasoningTagScanner : IDisposable
             if (_tagBytes[i].AsSpan().StartsWith(trimmed))
             {
                 _held.Append(text);
+                _heldIsSpace = trimmed.IsEmpty;
                 return default;
             }
         }

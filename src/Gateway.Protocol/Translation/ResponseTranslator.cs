@@ -50,6 +50,8 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     private string? _finishReason;
     private ApiError? _error;
     private char _pendingSurrogate;
+    private char _reasoningSurrogate;
+    private char _refusalSurrogate;
     private bool _textBegun;
     private bool _hasMessage;
     private long _textBytes;
@@ -104,11 +106,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
 
         if (chunk.Refusal.Length > 2)
         {
-            _calls.CloseOpen();
-            var text = JsonText.Unescape(chunk.Refusal, _scratch);
-            _textBytes += text.Length;
-            _hasMessage = true;
-            _events.RefusalDelta(text);
+            ConsumeRefusal(JsonText.Unescape(chunk.Refusal, _scratch, ref _refusalSurrogate));
         }
 
         if (!chunk.ToolCalls.IsEmpty || !chunk.FunctionCall.IsEmpty)
@@ -117,6 +115,9 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             _calls.Consume(chunk.ToolCalls, chunk.FunctionCall);
             _leadingSpace.Clear();
             _textBegun = false;
+
+            // Those of the call's own tokens, which no text follows.
+            _logprobs?.Clear();
         }
 
         if (!chunk.FinishReason.IsEmpty)
@@ -199,11 +200,26 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     {
         if (chunk.Reasoning.Length > 2)
         {
-            ((ITextReceiver)this).OnReasoning(JsonText.Unescape(chunk.Reasoning, _scratch));
+            var text = JsonText.Unescape(chunk.Reasoning, _scratch, ref _reasoningSurrogate);
+            if (!text.IsEmpty)
+            {
+                ((ITextReceiver)this).OnReasoning(text);
+            }
         }
         else if (!chunk.ReasoningDetails.IsEmpty)
         {
             ContentReader.ReadReasoningDetails(chunk.ReasoningDetails, this, _scratch);
+        }
+    }
+
+    private void ConsumeRefusal(ReadOnlySpan<byte> text)
+    {
+        if (!text.IsEmpty)
+        {
+            _calls.CloseOpen();
+            _textBytes += text.Length;
+            _hasMessage = true;
+            _events.RefusalDelta(text);
         }
     }
 
@@ -254,7 +270,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         if (_pendingSurrogate != 0)
         {
             _pendingSurrogate = '\0';
-            ((ITextReceiver)this).OnText("\uFFFD"u8);
+            _tags.Push("\uFFFD"u8, this);
         }
 
         _tags.Finish(this);
@@ -264,6 +280,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         {
             _events.TextDelta(_leadingSpace.WrittenSpan, default, default);
             _leadingSpace.Clear();
+            _hasMessage = true;
         }
     }
 

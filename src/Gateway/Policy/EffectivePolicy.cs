@@ -11,6 +11,7 @@ internal sealed class EffectivePolicy
     private EffectivePolicy(PolicyOptions common, PolicyOptions? own)
     {
         StoreAllowed = (own?.Store ?? common.Store ?? StorePolicy.Allow) == StorePolicy.Allow;
+        StrictParameters = own?.StrictParameters ?? common.StrictParameters ?? false;
         MaxToolCalls = own?.MaxToolCalls ?? common.MaxToolCalls ?? UsualMaxToolCalls;
         // The ceiling may be the tenant's and the default everyone's: the ceiling holds.
         DefaultMaxToolCalls = Math.Min(own?.DefaultMaxToolCalls ?? common.DefaultMaxToolCalls ?? UsualDefaultMaxToolCalls, MaxToolCalls);
@@ -20,6 +21,9 @@ internal sealed class EffectivePolicy
 
     /// <summary>Responses may be kept.</summary>
     public bool StoreAllowed { get; }
+
+    /// <summary>Members of a request that the API does not know are refused.</summary>
+    public bool StrictParameters { get; }
 
     /// <summary>The most calls to server-run tools in one response.</summary>
     public int MaxToolCalls { get; }

@@ -10,6 +10,12 @@ internal sealed class PolicyOptions
     public StorePolicy? Store { get; set; }
 
     /// <summary>
+    /// Refuse members of a request that the API does not know with 400 <c>unknown_parameter</c>. Default false: they are ignored, since stock
+    /// clients send members of their own.
+    /// </summary>
+    public bool? StrictParameters { get; set; }
+
+    /// <summary>
     /// The most calls to server-run tools in one response, whatever the request's <c>max_tool_calls</c> says. 1 to 10,000; default 128.
     /// </summary>
     public int? MaxToolCalls { get; set; }

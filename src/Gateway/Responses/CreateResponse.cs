@@ -32,7 +32,7 @@ internal sealed class CreateResponse(
     {
         var started = time.GetTimestamp();
         using var body = await ReadBodyAsync(http);
-        if (RequestParser.Parse(body.WrittenMemory, RulesOf(dialect), out var request) is { } invalid)
+        if (RequestParser.Parse(body.WrittenMemory, RulesOf(dialect, tenant), out var request) is { } invalid)
         {
             return invalid;
         }
@@ -84,9 +84,10 @@ internal sealed class CreateResponse(
         }
     }
 
-    private RequestRules RulesOf(Dialect dialect) => RequestRules.Default with
+    private RequestRules RulesOf(Dialect dialect, Tenant tenant) => RequestRules.Default with
     {
         MinOutputTokens = dialect.MinOutputTokens,
+        StrictParameters = tenant.Policy.StrictParameters,
         MaxDepth = limits.Value.JsonDepth,
         MaxItems = limits.Value.InputItems,
     };

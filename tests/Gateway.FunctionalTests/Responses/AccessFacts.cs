@@ -62,6 +62,7 @@ public sealed class AccessFacts(GatewayFixture fixture) : FunctionalTest(fixture
         (await GetAsync("/v1/responses/" + id, "key-two")).AssertError(404, null, null);
         (await GetAsync($"/v1/responses/{id}/input_items", "key-two")).AssertError(404, null, null);
         (await DeleteAsync("/v1/responses/" + id, "key-two")).AssertError(404, null, null);
+        (await PostAsync("{}", "key-two", $"/v1/responses/{id}/cancel")).AssertError(404, null, null);
         Assert.Empty((await GetAsync("/v1/responses", "key-two")).AssertOk().Each("data"));
         (await PostAsync(WithModel($$"""{"input":"Go on","previous_response_id":"{{id}}"}"""), "key-two")).AssertError(400, "previous_response_not_found", "previous_response_id");
         (await PostAsync(WithModel($$"""{"input":[{"type":"item_reference","id":"{{item}}"}]}"""), "key-two")).AssertError(404, null, "input");

@@ -113,6 +113,20 @@ public sealed class HttpBorderTests(GatewayFixture fixture) : FunctionalTest(fix
         Assert.NotEqual(good.Headers.GetValues("x-request-id").Single(), bad.Headers.GetValues("x-request-id").Single());
     }
 
+    [Theory]
+    [InlineData("/v1/responses")]
+    [InlineData("/inference/v1/responses")]
+    public async Task Fact74_CancelOfAForegroundResponse_IsRefused(string path)
+    {
+        var created = await CreateAsync("""{"input":"Hi"}""");
+
+        var reply = await PostAsync("{}", path: $"{path}/{created.Text("id")}/cancel");
+
+        reply.AssertError(400, null, null);
+        Assert.Equal("Cannot cancel a synchronous response.", reply.Json.Text("error.message"));
+        (await PostAsync("{}", path: $"{path}/resp_x/cancel")).AssertError(404, null, null);
+    }
+
     [Fact]
     public async Task Get_StreamOfAForegroundResponse_IsRefused()
     {

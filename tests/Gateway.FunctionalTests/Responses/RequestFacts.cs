@@ -47,6 +47,15 @@ public sealed class RequestFacts(GatewayFixture fixture) : FunctionalTest(fixtur
     }
 
     [Fact]
+    public async Task Fact4_UnknownTopLevelField_IsRefusedByAStrictPolicy()
+    {
+        await UseOwnGatewayAsync(("Gateway:Policy:StrictParameters", "true"));
+
+        (await PostAsync(WithModel("""{"input":"Hi","frobnicate":[1,2]}"""))).AssertError(400, "unknown_parameter", "frobnicate");
+        await CreateAsync("""{"input":"Hi","client_metadata":{"a":1}}""");
+    }
+
+    [Fact]
     public async Task Fact5_ModelMissing_IsMissingRequiredParameter() =>
         (await PostAsync("""{"input":"Hi"}""")).AssertError(400, "missing_required_parameter", "model");
 

@@ -6,7 +6,7 @@ using Gateway.Testing.Scripting;
 
 namespace Gateway.FunctionalTests.Responses;
 
-/// <summary>Facts 34 to 41 and 43 to 60 of the contract's checklist. Those that hold for every stream are checked by <see cref="ResponseStream"/> in each test that streams.</summary>
+/// <summary>Facts 34 to 41, 43 to 60 and 82 of the contract's checklist. Those that hold for every stream are checked by <see cref="ResponseStream"/> in each test that streams.</summary>
 public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
 {
     private const string Weather = """{"type":"function","name":"get_weather","parameters":{"type":"object"}}""";
@@ -44,6 +44,21 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
     }
 
     [Fact]
+    public async Task Fact38_UsageOfTwoRounds_IsSummed()
+    {
+        await UseOwnGatewayAsync(("Gateway:Upstreams:main:ProfileOptions:required_tool_choice", "filter_retry"));
+        Upstream.Enqueue(
+            ChatAnswer.Say("No.") with { Usage = new(10, 3, 2, 1) },
+            ChatAnswer.Call(new ChatToolCall("call_a", "get_weather", "{}")) with { Usage = new(20, 5, 4, 2) });
+
+        var usage = (await CreateAsync($$"""{"input":"Hi","tools":[{{Weather}}],"tool_choice":"required"}""")).At("usage");
+
+        Assert.Equal((30, 8, 38, 6, 3), (
+            usage.Number("input_tokens"), usage.Number("output_tokens"), usage.Number("total_tokens"),
+            usage.Number("input_tokens_details.cached_tokens"), usage.Number("output_tokens_details.reasoning_tokens")));
+    }
+
+    [Fact]
     public async Task Fact39_Output_NeverHoldsInputItems()
     {
         var first = await CreateAsync("""{"input":"Hi"}""");
@@ -51,6 +66,34 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
 
         Assert.All(second.Each("output"), item => Assert.Equal("assistant", item.Text("role")));
         Assert.Single(second.Each("output"));
+    }
+
+    [Fact]
+    public async Task Fact43_EachEvent_IsItsTypeAndOneLineOfData()
+    {
+        Upstream.Enqueue(Everything);
+        using var response = await OpenStreamAsync($$"""{"input":"Hi","tools":[{{Weather}}]}""");
+
+        var blocks = (await response.Content.ReadAsStringAsync(Cancellation)).Split("\n\n", StringSplitOptions.RemoveEmptyEntries)[..^1];
+
+        Assert.True(blocks.Length > 10, $"There are {blocks.Length} events.");
+        Assert.All(blocks, block =>
+        {
+            var lines = block.Split('\n');
+            Assert.Equal(2, lines.Length);
+            Assert.StartsWith("data: ", lines[1], StringComparison.Ordinal);
+            Assert.Equal(lines[0], "event: " + JsonElement.Parse(lines[1]["data: ".Length..]).Text("type"));
+        });
+    }
+
+    [Fact]
+    public async Task Fact44_SequenceNumbers_CountFromZero()
+    {
+        Upstream.Enqueue(Everything);
+
+        var events = (await StreamAsync($$"""{"input":"Hi","tools":[{{Weather}}]}""")).Events;
+
+        Assert.Equal(Enumerable.Range(0, events.Count), events.Select(e => e.Number("sequence_number")));
     }
 
     [Fact]
@@ -112,6 +155,22 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
     }
 
     [Theory]
+    [InlineData("stop", "response.completed")]
+    [InlineData("length", "response.incomplete")]
+    [InlineData("error", "response.failed")]
+    public async Task Fact46_Stream_EndsWithOneTerminalEventAndDone(string finish, string terminal)
+    {
+        Upstream.Enqueue(new ChatAnswer { Text = "Hello", FinishReason = finish });
+        using var response = await OpenStreamAsync("""{"input":"Hi"}""");
+
+        var lines = (await response.Content.ReadAsStringAsync(Cancellation)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        string[] terminals = ["event: response.completed", "event: response.incomplete", "event: response.failed"];
+        Assert.Equal(["event: " + terminal], lines.Intersect(terminals));
+        Assert.Equal(("event: " + terminal, "data: [DONE]"), (lines[^3], lines[^1]));
+    }
+
+    [Theory]
     [InlineData("stop")]
     [InlineData("length")]
     [InlineData("content_filter")]
@@ -127,6 +186,41 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
     }
 
     [Fact]
+    public async Task Fact48_EachItem_IsAddedThenFilledThenDone()
+    {
+        Upstream.Enqueue(Everything);
+
+        var stream = await StreamAsync($$"""{"input":"Hi","tools":[{{Weather}}]}""");
+
+        var items = stream.Events.Where(e => e.Find("output_index") is not null).GroupBy(e => e.Number("output_index")).ToArray();
+        Assert.Equal(4, items.Length);
+        Assert.All(items, item =>
+        {
+            var types = item.Select(e => e.Text("type")!).ToList();
+            Assert.Equal(("response.output_item.added", "response.output_item.done"), (types[0], types[^1]));
+            var lastDelta = types.FindLastIndex(type => type.EndsWith(".delta", StringComparison.Ordinal));
+            Assert.InRange(lastDelta, 1, types.FindIndex(type => type.EndsWith(".done", StringComparison.Ordinal)) - 1);
+        });
+    }
+
+    [Fact]
+    public async Task Fact49_Ids_AreTheSameFromAddedToTheFinalObject()
+    {
+        Upstream.Enqueue(Everything);
+
+        var stream = await StreamAsync($$"""{"input":"Hi","tools":[{{Weather}}]}""");
+
+        Assert.Single(stream.Events.Where(e => e.Find("response") is not null).Select(e => e.Text("response.id")).Distinct());
+        foreach (var (item, index) in stream.Final.Each("output").Select((item, index) => (item, index)))
+        {
+            var events = stream.Events.Where(e => e.Find("output_index")?.GetInt32() == index).ToArray();
+            Assert.All(events, e => Assert.Equal(item.Text("id"), (e.Find("item.id") ?? e.At("item_id")).GetString()));
+            Assert.All(
+                events.Where(e => e.Find("item") is not null), e => Assert.Equal(item.Find("call_id")?.GetString(), e.Find("item.call_id")?.GetString()));
+        }
+    }
+
+    [Fact]
     public async Task Fact50_MultiByteCharactersSplitByTheUpstream_ArriveWhole()
     {
         Upstream.Enqueue(Misbehaviours.Of(Misbehaviour.SplitEveryByte).Single().CreateReaction());
@@ -135,6 +229,17 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
 
         Assert.Equal(Misbehaviours.Text, stream.Text);
         Assert.Equal(Misbehaviours.Text, stream.Final.OutputText());
+    }
+
+    [Fact]
+    public async Task Fact51_OutputIndexes_AreContiguous()
+    {
+        Upstream.Enqueue(Everything);
+
+        var stream = await StreamAsync($$"""{"input":"Hi","tools":[{{Weather}}]}""");
+
+        Assert.Equal([0, 1, 2, 3], stream.Of("response.output_item.added").Select(e => e.Number("output_index")));
+        Assert.Equal(stream.Final.Each("output").Select(item => item.Text("id")), stream.Of("response.output_item.added").Select(e => e.Text("item.id")));
     }
 
     [Fact]
@@ -184,6 +289,17 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
         }
 
         Assert.NotNull(stream.Final.Find("error.param"));
+    }
+
+    [Fact]
+    public async Task Fact56_TopLevelError_IsOnNoEvent()
+    {
+        Upstream.Enqueue(Misbehaviours.Of(Misbehaviour.ErrorChunkMidway).First().CreateReaction());
+
+        var stream = await StreamAsync("""{"input":"Hi"}""");
+
+        Assert.Equal("response.failed", stream.Types.Last());
+        Assert.DoesNotContain(stream.Events, e => e.Find("error") is not null);
     }
 
     [Fact]
@@ -261,12 +377,14 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
     }
 
     [Fact]
-    public async Task GenerateFalse_Streamed_IsCreatedInProgress()
+    public async Task Fact82_GenerateFalse_MakesNoUpstreamCall()
     {
         var stream = await StreamAsync("""{"input":"Hi","generate":false}""");
+        var created = await CreateAsync("""{"input":"Hi","generate":false}""");
 
-        Assert.Equal("completed", stream.Final.Text("status"));
-        Assert.Empty(stream.Final.Each("output"));
+        Assert.Equal(["response.created", "response.in_progress", "response.completed"], stream.Types);
+        Assert.Empty(created.Each("output"));
+        Assert.Empty(Upstream.Calls);
     }
 
     [Fact]

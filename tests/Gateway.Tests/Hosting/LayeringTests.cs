@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using Gateway.Tests.Documents;
 
 namespace Gateway.Tests.Hosting;
 
@@ -98,8 +98,7 @@ public sealed partial class LayeringTests
         [.. Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "obj" or "bin"))];
 
-    private static string SourceRoot([CallerFilePath] string here = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here) ?? string.Empty, "..", "..", "..", "src"));
+    private static string SourceRoot() => Path.Combine(Repository.Root, "src");
 
     [GeneratedRegex(@"^(global )?using (static )?(\w+ = )?Gateway\.(?<folder>\w+)", RegexOptions.Multiline)]
     private static partial Regex UsingLine();

@@ -10,6 +10,7 @@ public sealed class EffectivePolicyTests
         var policy = EffectivePolicy.From(new PolicyOptions());
 
         Assert.True(policy.StoreAllowed);
+        Assert.False(policy.StrictParameters);
         Assert.Equal(128, policy.MaxToolCalls);
         Assert.Equal(32, policy.DefaultMaxToolCalls);
         Assert.Null(policy.OpenStreams);
@@ -19,12 +20,13 @@ public sealed class EffectivePolicyTests
     [Fact]
     public void From_TenantSetsSomeKeys_WinsKeyByKey()
     {
-        var common = new PolicyOptions { Store = StorePolicy.Never, MaxToolCalls = 50, Models = ["a"], OpenStreams = 3 };
+        var common = new PolicyOptions { Store = StorePolicy.Never, StrictParameters = true, MaxToolCalls = 50, Models = ["a"], OpenStreams = 3 };
         var own = new PolicyOptions { Store = StorePolicy.Allow, Models = ["b*"] };
 
         var policy = EffectivePolicy.From(common, own);
 
         Assert.True(policy.StoreAllowed);
+        Assert.True(policy.StrictParameters);
         Assert.Equal(50, policy.MaxToolCalls);
         Assert.Equal(3, policy.OpenStreams);
         Assert.False(policy.AllowsModel("a"));
