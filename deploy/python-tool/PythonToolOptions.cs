@@ -50,7 +50,7 @@ internal sealed class PythonToolOptions
     /// <summary>The most memory, in bytes: of addresses for one process, and of pages over all. 64 MiB to 1 TiB; default 512 MiB.</summary>
     public long MemoryBytes { get; set; } = 512L * 1024 * 1024;
 
-    /// <summary>The size of each of <c>/work</c>, <c>/tmp</c> and <c>/dev/shm</c>, which are in memory, in bytes. 1 MiB to 1 TiB; default 64 MiB.</summary>
+    /// <summary>The size of each of <c>/sandbox</c>, <c>/tmp</c> and <c>/dev/shm</c>, which are in memory, in bytes. 1 MiB to 1 TiB; default 64 MiB.</summary>
     public long DiskBytes { get; set; } = 64L * 1024 * 1024;
 
     /// <summary>The most files in each of those. 100 to 10,000,000; default 10,000.</summary>

@@ -28,7 +28,7 @@ internal static class SandboxCommand
         // Every namespace there is. As the runner is process 1 of its own, its end is the end of all.
         Add("--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1", "--die-with-parent", "--new-session");
         Add("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--cap-drop", "ALL");
-        Add("--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/work", "--setenv", "LANG", "C.UTF-8");
+        Add("--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/sandbox", "--setenv", "LANG", "C.UTF-8");
         // Numerical libraries start a thread for each processor and reserve memory for it: on a large machine, more than a sandbox may have.
         Add("--setenv", "OMP_NUM_THREADS", "2", "--setenv", "OPENBLAS_NUM_THREADS", "2");
 
@@ -42,7 +42,7 @@ internal static class SandboxCommand
         // What can be written is in memory, of bounded size, and gone with the sandbox.
         var size = options.DiskBytes.ToString(CultureInfo.InvariantCulture);
         Add("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev");
-        foreach (var path in (ReadOnlySpan<string>)["/dev/shm", "/tmp", "/work"])
+        foreach (var path in (ReadOnlySpan<string>)["/dev/shm", "/tmp", "/sandbox"])
         {
             Add("--size", size, "--tmpfs", path);
         }
@@ -52,7 +52,7 @@ internal static class SandboxCommand
             Add("--ro-bind", path, path);
         }
 
-        Add("--remount-ro", "/", "--chdir", "/work");
+        Add("--remount-ro", "/", "--chdir", "/sandbox");
         Add(options.Python, "-I", "-B", "-c", Scripts.Runner, JsonSerializer.Serialize(RunnerLimits.From(options), RunnerJson.Default.RunnerLimits));
         return command;
     }

@@ -29,7 +29,7 @@ import types
 LIMITS = json.loads(sys.argv[1])
 WATCH_SECONDS = 0.05
 MISUSED = "it closed or misused the connection with its runner"
-MOUNTS = ("/work", "/tmp", "/dev/shm")
+MOUNTS = ("/sandbox", "/tmp", "/dev/shm")
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_DUMPABLE, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 4, 22, 2
 
@@ -138,7 +138,7 @@ def interpret(channel):
     main.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = main
     sys.argv = [""]
-    sys.path.insert(0, "/work")
+    sys.path.insert(0, "/sandbox")
     for number, stream in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         setattr(sys, stream, open(number, "r" if number == 0 else "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False))
     streams = [sys.stdout, sys.stderr]

@@ -51,6 +51,6 @@ check(set(os.environ) <= {"PATH", "HOME", "LANG", "PWD", "LC_CTYPE", "OMP_NUM_TH
 check(len(os.listdir("/proc/self/fd")) == 5, "it has open files of the host")  # standard streams, the runner's socket, this listing
 check(not any(map(os.path.exists, HIDDEN)), "it sees files of the host")
 check(not any(map(can_write, ("/probe", "/usr/probe", "/dev/probe"))), "it can write outside its folders")
-check(can_write("/work/probe") and can_write("/tmp/probe") and can_write("/dev/shm/probe"), "it can not write to its own folders")
+check(can_write("/sandbox/probe") and can_write("/tmp/probe") and can_write("/dev/shm/probe"), "it can not write to its own folders")
 check(fork_until_refused() < PROCESSES, "its processes are not limited")
 problems

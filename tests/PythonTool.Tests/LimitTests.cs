@@ -138,7 +138,7 @@ public sealed class LimitTests(SharedServer shared) : IClassFixture<SharedServer
     }
 
     [Theory]
-    [InlineData("/work")]
+    [InlineData("/sandbox")]
     [InlineData("/tmp")]
     [InlineData("/dev/shm")]
     public async Task Disk_IsLimited(string folder)
@@ -153,7 +153,7 @@ public sealed class LimitTests(SharedServer shared) : IClassFixture<SharedServer
     [Fact]
     public async Task File_IsLimited()
     {
-        var call = await Server.RunAsync("open('/work/a', 'wb').truncate(8388609)");
+        var call = await Server.RunAsync("open('/sandbox/a', 'wb').truncate(8388609)");
 
         Assert.Contains("[Errno 27] File too large", call.Stderr, StringComparison.Ordinal);
     }

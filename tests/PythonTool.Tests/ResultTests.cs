@@ -36,7 +36,7 @@ public sealed class ResultTests(SharedServer shared) : IClassFixture<SharedServe
     [InlineData("import threading; thread = threading.Thread(target=print, args=('thread',)); thread.start(); thread.join()", "thread")]
     [InlineData("import asyncio\nasync def f(): return 5\nasyncio.run(f())", "5")]
     [InlineData("__name__", "'__main__'")]
-    [InlineData("import os; os.getcwd()", "'/work'")]
+    [InlineData("import os; os.getcwd()", "'/sandbox'")]
     public async Task Call_Succeeds_TextIsForAModel(string code, string text)
     {
         var call = await Server.RunAsync(code);

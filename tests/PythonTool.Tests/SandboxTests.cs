@@ -36,7 +36,7 @@ public sealed class SandboxTests(SharedServer shared) : IClassFixture<SharedServ
     [Fact]
     public async Task Root_HoldsPythonAndOwnFoldersOnly()
     {
-        var call = await Server.RunAsync("import os; set(os.listdir('/')) - {'bin', 'dev', 'etc', 'lib', 'lib64', 'proc', 'sbin', 'tmp', 'usr', 'work'}, "
+        var call = await Server.RunAsync("import os; set(os.listdir('/')) - {'bin', 'dev', 'etc', 'lib', 'lib64', 'proc', 'sandbox', 'sbin', 'tmp', 'usr'}, "
             + "set(os.listdir('/etc')) - {'alternatives', 'ld.so.cache'}");
 
         Assert.Equal("(set(), set())", call.Result);
@@ -160,8 +160,8 @@ public sealed class SandboxTests(SharedServer shared) : IClassFixture<SharedServ
                 done = getattr(libc, function)(*arguments)
                 return done == -1 and errno.errorcode[ctypes.get_errno()]
             clone = {'x86_64': 56, 'aarch64': 220}[platform.machine()]
-            [refused('unshare', 0x10000000), refused('unshare', 0x00020000), refused('setns', 0, 0), refused('mount', b'x', b'/work', b'tmpfs', 0, None),
-             refused('umount2', b'/proc', 2), refused('chroot', b'/work'), refused('ptrace', 16, 1, None, None), refused('ptrace', 0, 0, None, None),
+            [refused('unshare', 0x10000000), refused('unshare', 0x00020000), refused('setns', 0, 0), refused('mount', b'x', b'/sandbox', b'tmpfs', 0, None),
+             refused('umount2', b'/proc', 2), refused('chroot', b'/sandbox'), refused('ptrace', 16, 1, None, None), refused('ptrace', 0, 0, None, None),
              refused('syscall', clone, 0x10000000 | 17, None, None, None, None), refused('memfd_create', b'x', 0), refused('shmget', 0, 4096, 0o1600),
              refused('process_vm_readv', 1, None, 0, None, 0, 0), refused('sethostname', b'x', 1), refused('syscall', 435, None, 0)]
             """);
@@ -173,7 +173,7 @@ public sealed class SandboxTests(SharedServer shared) : IClassFixture<SharedServ
     public async Task Setuid_GainsNothing()
     {
         var call = await Server.RunAsync(
-            "import subprocess, shutil\nmount = subprocess.run(['mount', '-t', 'tmpfs', 'x', '/work'], capture_output=True)\n"
+            "import subprocess, shutil\nmount = subprocess.run(['mount', '-t', 'tmpfs', 'x', '/sandbox'], capture_output=True)\n"
             + "user = subprocess.run(['unshare', '-U', 'true'], capture_output=True)\nmount.returncode != 0, user.returncode != 0");
 
         Assert.Equal("(True, True)", call.Result);

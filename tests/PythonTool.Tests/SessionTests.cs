@@ -19,10 +19,10 @@ public sealed class SessionTests
     public async Task Session_OtherKeys_SeeNothingOfIt()
     {
         await using var server = await PythonToolServer.StartAsync();
-        await server.RunAsync("x = 41\nfor folder in '/work', '/tmp', '/dev/shm': open(folder + '/note', 'w').write('a')", "one");
+        await server.RunAsync("x = 41\nfor folder in '/sandbox', '/tmp', '/dev/shm': open(folder + '/note', 'w').write('a')", "one");
         foreach (var other in (string?[])["two", "One", "one ", "one\0", null])
         {
-            var call = await server.RunAsync("import os; 'x' in globals(), os.listdir('/work'), os.listdir('/tmp'), os.listdir('/dev/shm')", other);
+            var call = await server.RunAsync("import os; 'x' in globals(), os.listdir('/sandbox'), os.listdir('/tmp'), os.listdir('/dev/shm')", other);
 
             Assert.Equal("(False, [], [], [])", call.Result);
         }
