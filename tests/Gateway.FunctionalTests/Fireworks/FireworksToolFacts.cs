@@ -220,18 +220,6 @@ public sealed class FireworksToolFacts(GatewayFixture fixture) : McpTest(fixture
         Assert.Empty(Upstream.Calls);
     }
 
-    [Fact]
-    public async Task ServersOfOneHost_WithoutLabels_AreKeptApart()
-    {
-        await StartAsync();
-        var urls = (string[])[$"{Server.Endpoint}", $"{Server.Endpoint}?repository=one"];
-
-        var response = await PostAsync(
-            WithModel($$"""{"input":"Go","tools":[{"type":"mcp","server_url":"{{urls[0]}}"},{"type":"mcp","server_url":"{{urls[1]}}"}]}"""), path: Path);
-
-        response.AssertError(400, "invalid_value", "tools[1].server_label");
-    }
-
     private static IEnumerable<string?> Outputs(JsonElement response) =>
         response.Each("output").Where(item => item.Text("type") == "tool_output").Select(item => item.Text("output"));
 
