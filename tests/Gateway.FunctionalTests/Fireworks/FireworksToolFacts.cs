@@ -180,7 +180,7 @@ public sealed class FireworksToolFacts(GatewayFixture fixture) : McpTest(fixture
     {
         await StartAsync();
         Upstream.Enqueue(Calls((Label + "__echo", Echo("hi")), ("get_weather", "{}")));
-        var tools = $$"""{{Sse()}},{"type":"function","name":"get_weather","parameters":{"type":"object"}}""";
+        var tools = $$$"""{{{Sse()}}},{"type":"function","name":"get_weather","parameters":{"type":"object"}}""";
 
         var asked = await CreateHereAsync($$"""{"input":"Go","tools":[{{tools}}]}""", streamed);
         var call = asked.Each("output").Single(item => item.Text("type") == "function_call");
