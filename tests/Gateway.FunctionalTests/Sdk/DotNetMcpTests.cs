@@ -59,9 +59,12 @@ public sealed class DotNetMcpTests(GatewayFixture fixture) : McpTest(fixture), I
             updates.Select(update => update.GetType()).Where(type => type.Name.Contains("Mcp", StringComparison.Ordinal)));
         var done = updates.OfType<StreamingResponseMcpCallArgumentsDoneUpdate>().First();
         Assert.Equal((Echo("hi"), 1, response.OutputItems[1].Id), (done.ToolArguments.ToString(), done.OutputIndex, done.ItemId));
-        Assert.Equal(
-            ["McpToolDefinitionListItem", "McpToolCallItem", "McpToolCallItem", "MessageResponseItem"],
-            updates.OfType<StreamingResponseOutputItemDoneUpdate>().Select(update => update.Item.GetType().Name.Replace("Internal", "", StringComparison.Ordinal)));
+        Assert.Collection(
+            updates.OfType<StreamingResponseOutputItemDoneUpdate>(),
+            update => Assert.IsType<McpToolDefinitionListItem>(update.Item),
+            update => Assert.Equal("Echo: hi", Assert.IsType<McpToolCallItem>(update.Item).ToolOutput),
+            update => Assert.NotNull(Assert.IsType<McpToolCallItem>(update.Item).Error),
+            update => Assert.IsType<MessageResponseItem>(update.Item, exactMatch: false));
     }
 
     [Theory]

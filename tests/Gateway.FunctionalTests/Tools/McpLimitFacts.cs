@@ -32,7 +32,7 @@ public sealed class McpLimitFacts(GatewayFixture fixture) : McpTest(fixture), IC
             .. Upstream.Calls.Select(call => Encoding.UTF8.GetString(call.RawBody.Span)),
             Gateway.Logs.Text,
         ];
-        var kept = Directory.GetFiles(folder.Path, "*", SearchOption.AllDirectories).Select(ReadShared).ToArray();
+        var kept = Directory.GetFiles(folder.Path, "*.db*", SearchOption.AllDirectories).Select(ReadShared).ToArray();
         Assert.Contains(kept, bytes => Contains(bytes, "Echo: kept"));
         foreach (var secret in (string[])["token-of-the-user", "key-of-the-user"])
         {

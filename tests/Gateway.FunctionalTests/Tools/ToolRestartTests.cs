@@ -6,7 +6,7 @@ using ModelContextProtocol.Protocol;
 namespace Gateway.FunctionalTests.Tools;
 
 /// <summary>Server-run tools and approvals over a kill of the gateway: what was asked can be answered, and what has run does not run again.</summary>
-public sealed class ApprovalRestartTests : RestartTest
+public sealed class ToolRestartTests : RestartTest
 {
     private const string Arguments = """{"message":"hi"}""";
 

@@ -8,7 +8,7 @@ using ModelContextProtocol.Protocol;
 namespace Gateway.FunctionalTests.Tools;
 
 /// <summary>Server-run tools and approvals on two replicas over one Redis.</summary>
-public sealed class ApprovalReplicaTests : SharedRedisTest
+public sealed class ToolReplicaTests : SharedRedisTest
 {
     private TestMcpServer _server = null!;
 
