@@ -195,6 +195,22 @@ public sealed class FireworksToolFacts(GatewayFixture fixture) : McpTest(fixture
         Assert.Equal(["user: Go", $"assistant: {Label}__echo({Echo("hi")}) get_weather({{}})", "tool: Echo: hi", "tool: rain"], Prompt);
     }
 
+    [Fact]
+    public async Task MaxToolCalls_Streamed_EndsIncompleteWithTheCallsThatRan()
+    {
+        await StartAsync();
+        Upstream.Enqueue(
+            new ChatAnswer { Text = "Look.", ToolCalls = [new("a", Label + "__echo", Echo("one")), new("b", Label + "__echo", Echo("two"))] },
+            new ChatAnswer { Text = "More.", ToolCalls = [new("c", Label + "__echo", Echo("three"))] });
+
+        var stream = await StreamHereAsync($$"""{"input":"Go","max_tool_calls":2,"tools":[{{Sse()}}]}""");
+
+        Assert.Equal(("response.incomplete", "max_tool_calls"), (stream.Types.Last(), stream.Final.Text("incomplete_details.reason")));
+        Assert.Equal(["message", "mcp_call", "tool_output", "mcp_call", "tool_output", "message"], stream.Final.Types("output"));
+        Assert.Equal(["Echo: one", "Echo: two"], Outputs(stream.Final));
+        Assert.Equal(2, Server.Calls.Count);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

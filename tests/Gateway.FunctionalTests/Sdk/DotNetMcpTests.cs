@@ -36,7 +36,9 @@ public sealed class DotNetMcpTests(GatewayFixture fixture) : McpTest(fixture), I
         Assert.Equal(Echo("你好 👋"), call.ToolArguments.ToString());
         Assert.Equal("Done.", response.GetOutputText());
         Assert.Equal(36, response.Usage.TotalTokenCount);
-        var tool = Assert.IsType<McpTool>(Assert.Single(response.Tools));
+        ResponseResult got = await Client().GetResponseAsync(response.Id);
+        Assert.Equal("Echo: 你好 👋", Assert.IsType<McpToolCallItem>(got.OutputItems[1]).ToolOutput);
+        var tool = Assert.IsType<McpTool>(Assert.Single(got.Tools));
         Assert.Equal((Server.Endpoint, "srv"), (tool.ServerUri, tool.ServerLabel));
     }
 
@@ -106,6 +108,14 @@ public sealed class DotNetMcpTests(GatewayFixture fixture) : McpTest(fixture), I
         Assert.Equal("Then not.", answered.GetOutputText());
         Assert.Equal("tool: The user declined this tool call: Too loud", Prompt.Last());
         Assert.Empty(Server.Calls);
+        var kept = new List<ResponseItem>();
+        await foreach (var item in Client().GetResponseInputItemsAsync(new ResponseItemCollectionOptions(answered.Id)))
+        {
+            kept.Add(item);
+        }
+
+        var told = Assert.IsType<McpToolCallApprovalResponseItem>(Assert.Single(kept));
+        Assert.Equal((request.Id, false, "Too loud"), (told.ApprovalRequestId, told.Approved, told.Reason));
     }
 
     [Theory]
@@ -222,6 +232,9 @@ public sealed class DotNetMcpTests(GatewayFixture fixture) : McpTest(fixture), I
         Assert.IsType<MessageResponseItem>(Assert.Single(response.OutputItems), exactMatch: false);
     }
 
+    private ResponsesClient Client() =>
+        new(new ApiKeyCredential("any"), new ResponsesClientOptions { Endpoint = new Uri(Gateway.BaseAddress, "/v1") });
+
     private McpTool Tool(McpToolCallApprovalPolicy? policy = null) => ResponseTool.CreateMcpTool("srv", Server.Endpoint, toolCallApprovalPolicy: policy ?? Never);
 
     private static CreateResponseOptions Options(string text, params ResponseTool[] tools) =>
@@ -243,15 +256,14 @@ public sealed class DotNetMcpTests(GatewayFixture fixture) : McpTest(fixture), I
     /// <summary>The response, and its updates when it was streamed.</summary>
     private async Task<(ResponseResult Response, IReadOnlyList<StreamingResponseUpdate> Updates)> RunAsync(CreateResponseOptions options, bool streamed)
     {
-        var client = new ResponsesClient(new ApiKeyCredential("any"), new ResponsesClientOptions { Endpoint = new Uri(Gateway.BaseAddress, "/v1") });
         if (!streamed)
         {
-            return (await client.CreateResponseAsync(options), []);
+            return (await Client().CreateResponseAsync(options), []);
         }
 
         options.StreamingEnabled = true;
         var updates = new List<StreamingResponseUpdate>();
-        await foreach (var update in await client.CreateResponseStreamingAsync(options))
+        await foreach (var update in await Client().CreateResponseStreamingAsync(options))
         {
             updates.Add(update);
         }

@@ -39,6 +39,42 @@ public sealed class EverythingServerToolTests(GatewayFixture fixture, Everything
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task OtherContent_IsReadableForTheModel(bool legacySse)
+    {
+        await StartAsync();
+        Upstream.Enqueue(
+            Calls(
+                ("all__get-annotated-message", """{"messageType":"error","includeImage":true}"""),
+                ("all__get-resource-reference", """{"resourceType":"Text","resourceId":1}"""),
+                ("all__get-resource-reference", """{"resourceType":"Blob","resourceId":2}""")),
+            ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Everything("mcp", legacySse)}}]}""");
+
+        var outputs = response.Each("output").Where(item => item.Text("type") == "mcp_call").Select(call => call.Text("output")!).ToArray();
+        Assert.Matches(@"^Error: Operation failed\n\[image image/png, [0-9,]+ bytes\]$", outputs[0]);
+        Assert.Matches(@"\n\[resource demo://resource/dynamic/text/1\]\nResource 1: This is a plaintext resource", outputs[1]);
+        Assert.Matches(@"\n\[resource demo://resource/dynamic/blob/2, text/plain, [0-9]+ bytes\]\n", outputs[2]);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ToolThatTheProtocolRunsInAnotherWay_FailsAndTheModelGoesOn(bool legacySse)
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("all__simulate-research-query", """{"topic":"x"}"""))).Enqueue(ChatAnswer.Say("I can not."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Everything("mcp", legacySse)}}]}""");
+
+        Assert.Equal("failed", response.Text("output[1].status"));
+        Assert.Contains("requires task augmentation", response.Text("output[1].error"), StringComparison.Ordinal);
+        Assert.Equal("I can not.", response.OutputText());
+    }
+
+    [Theory]
     [InlineData("mcp", false)]
     [InlineData("sse", true)]
     public async Task Tools_InFireworksDialect_AreRunAndTheirOutputsAreItems(string type, bool legacySse)

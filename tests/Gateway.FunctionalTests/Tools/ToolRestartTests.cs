@@ -117,6 +117,28 @@ public sealed class ToolRestartTests : RestartTest
         Assert.Single(_server.Of(RequestMethods.ToolsList));
     }
 
+    [Theory]
+    [InlineData("sqlite")]
+    [InlineData("redis")]
+    public async Task Stream_KilledWhileACallRuns_LeavesNothingHalfStored(string store)
+    {
+        using var held = new HeldMcpTool();
+        _server.Add(held.Tool);
+        await StartAsync(store);
+        var first = await StreamAsync("""{"input":"Hi"}""");
+        Upstream.Enqueue(ChatAnswer.Call(new ChatToolCall("call_a", "srv__held", "{}")));
+        using var request = Post($$"""{"stream":true,"input":"Go on","previous_response_id":"{{first.Id}}","tools":[{{Tool("never")}}]}""");
+        using var response = await Gateway.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await held.ReachedAsync(Cancellation);
+
+        await RestartAsync(store);
+
+        Assert.Equal([first.Id], (await GetAsync("/v1/responses")).AssertOk().Each("data").Select(r => r.Text("id")));
+        var again = await StreamAsync($$"""{"input":"Go on","previous_response_id":"{{first.Id}}"}""");
+        Assert.Equal("completed", again.Final.Text("status"));
+        Assert.Equal(["user", "assistant", "user"], Upstream.LastCall.Roles);
+    }
+
     private string Tool(string approval) =>
         $$"""{"type":"mcp","server_label":"srv","server_url":"{{_server.Endpoint}}","require_approval":"{{approval}}"}""";
 
