@@ -33,6 +33,9 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
 
     public static ApiError InvalidValue(string param, string message) => Invalid("invalid_value", param, message);
 
+    public static ApiError IllFormedId(string param, string id) =>
+        InvalidValue(param, $"Invalid '{param}': '{Shorten(id)}'. Expected an ID of at most 128 letters, numbers, underscores, or dashes.");
+
     public static ApiError InvalidEnum(string param, string value, IEnumerable<string> supported) =>
         Invalid("invalid_value", param, $"Invalid value: '{Shorten(value)}'. Supported values are: {string.Join(", ", supported.Select(s => $"'{s}'"))}.");
 
@@ -79,7 +82,7 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
         new(404, InvalidRequestType, null, "input", $"Item with id '{Shorten(id)}' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input.");
 
     public static ApiError NoCallForOutput(string kind, string callId) =>
-        Invalid(null, "input", $"No tool call found for {kind} with call_id {Shorten(callId)}.");
+        Invalid(null, "input", callId.Length == 0 ? $"No tool call found for {kind} without a call_id." : $"No tool call found for {kind} with call_id {Shorten(callId)}.");
 
     public static ApiError NoOutputForCall(string kind, string callId) =>
         Invalid(null, "input", $"No tool output found for {kind} {Shorten(callId)}.");
@@ -102,6 +105,10 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
 
     public static ApiError UpstreamTimeout() =>
         new(504, ServerErrorType, "upstream_timeout", null, "The model server did not answer in time.");
+
+    /// <summary>Making the response took longer than the gateway lets any response take.</summary>
+    public static ApiError ResponseTimeout() =>
+        new(504, ServerErrorType, "response_timeout", null, "The response took longer than this gateway's limit.");
 
     public static ApiError UpstreamError(string message) => new(502, ServerErrorType, "upstream_error", null, message);
 

@@ -53,12 +53,13 @@ public static partial class ItemTable
 
     /// <summary>
     /// Writes the item as it is stored and listed: with an id, a type and, for messages, content as parts and a status. What the item has
-    /// already stays as it is, its own id included.
+    /// already stays as it is, its own id too unless <paramref name="keepId"/> is false.
     /// </summary>
     /// <param name="item">A checked item.</param>
     /// <param name="id">The id for an item that has none; plain ASCII without characters that JSON escapes.</param>
     /// <param name="output">Takes the JSON.</param>
-    public static void WriteWithId(in Item item, string id, IBufferWriter<byte> output)
+    /// <param name="keepId">The item's own id, if any, goes before <paramref name="id"/>.</param>
+    public static void WriteWithId(in Item item, string id, IBufferWriter<byte> output, bool keepId = true)
     {
         ArgumentNullException.ThrowIfNull(id);
         ArgumentNullException.ThrowIfNull(output);
@@ -69,7 +70,7 @@ public static partial class ItemTable
         }
 
         output.Write("{\"id\":\""u8);
-        if (item.HasId)
+        if (item.HasId && keepId)
         {
             output.Write(item.IdUtf8);
         }

@@ -3,6 +3,7 @@ namespace Gateway.Protocol.Responses;
 public static partial class ItemTable
 {
     private static readonly string[] Roles = ["assistant", "system", "developer", "user"];
+    private const int MaxIdLength = 128;
     private static readonly string[] Phases = ["commentary", "final_answer"];
 
     /// <summary>
@@ -195,6 +196,23 @@ public static partial class ItemTable
     private static ApiError? CheckReasoningSettings(ReadOnlyMemory<byte> value, string path) => SettingsParser.CheckReasoning(value, path);
 
     private static ApiError? CheckTextSettings(ReadOnlyMemory<byte> value, string path) => SettingsParser.CheckText(value, path);
+
+    private static ApiError? CheckGivenId(ReadOnlyMemory<byte> value, string path) => CheckNotEmpty(value, path) ?? CheckId(value, path);
+
+    /// <summary>Ids of items come back in paths, queries and stored responses: letters, digits, underscores and dashes, not too many.</summary>
+    private static ApiError? CheckId(ReadOnlyMemory<byte> value, string path)
+    {
+        var id = JsonView.Text(value) ?? "";
+        foreach (var c in id)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('_' or '-'))
+            {
+                return ApiError.IllFormedId(path, id);
+            }
+        }
+
+        return id.Length <= MaxIdLength ? null : ApiError.IllFormedId(path, id);
+    }
 
     private static ApiError? CheckNotEmpty(ReadOnlyMemory<byte> value, string path) =>
         value.Length > 2 ? null : ApiError.InvalidValue(path, $"Invalid '{path}': empty string. Expected a string with minimum length 1.");

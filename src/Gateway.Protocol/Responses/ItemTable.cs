@@ -14,7 +14,9 @@ public static partial class ItemTable
 
     /// <summary>Members that every item may have. <c>type</c> is checked by the search for the row.</summary>
     private static readonly MemberRule[] CommonMembers =
-        [new("type", TextOrNull), new("id", TextOrNull), new("status", TextOrNull)];
+        [new("type", TextOrNull), new("id", TextOrNull, Check: CheckId), new("status", TextOrNull)];
+
+    private static readonly MemberRule ItemId = new("id", Text, Required: true, CheckGivenId);
 
     private static readonly MemberRule CallId = new("call_id", Text, Required: true, CheckNotEmpty);
 
@@ -53,7 +55,7 @@ public static partial class ItemTable
         { IdPrefix = "ctco", HasCallId = true, Payload = "output" },
 
         // References are replaced by what they stand for before anything is mapped.
-        new(ItemKind.ItemReference, "item_reference", ItemMapping.None, [new("id", Text, Required: true, CheckNotEmpty)]) { IdPrefix = "ref" },
+        new(ItemKind.ItemReference, "item_reference", ItemMapping.None, [ItemId]) { IdPrefix = "ref" },
 
         // Replayed history of server-run tools. A list serves as the cache of its server's tools, an approval request waits for its answer.
         new(ItemKind.McpListTools, "mcp_list_tools", ItemMapping.None,
@@ -61,14 +63,14 @@ public static partial class ItemTable
         { IdPrefix = "mcpl" },
         new(ItemKind.McpCall, "mcp_call", ItemMapping.CallWithOutput,
             [
-                new("id", Text, Required: true, CheckNotEmpty), new("server_label", Text, Required: true, CheckNotEmpty),
+                ItemId, new("server_label", Text, Required: true, CheckNotEmpty),
                 new("name", Text, Required: true, CheckNotEmpty), new("arguments", Text, Required: true), new("output", TextOrNull),
                 new("error", JsonShapes.String | JsonShapes.Object | JsonShapes.Null), new("approval_request_id", TextOrNull),
             ])
         { IdPrefix = "mcp", Payload = "arguments" },
         new(ItemKind.McpApprovalRequest, "mcp_approval_request", ItemMapping.ApprovalRequest,
             [
-                new("id", Text, Required: true, CheckNotEmpty), new("server_label", Text, Required: true), new("name", Text, Required: true),
+                ItemId, new("server_label", Text, Required: true), new("name", Text, Required: true),
                 new("arguments", Text, Required: true),
             ])
         { IdPrefix = "mcpr" },

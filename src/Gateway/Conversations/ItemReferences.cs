@@ -53,7 +53,8 @@ internal static class ItemReferences
                 return (items, i);
             }
 
-            resolvedBytes += resolved[^1].Json.Length;
+            // A reference is stored as it came, with whatever else its object holds: it counts too, or a chain of them grew without end.
+            resolvedBytes += resolved[^1].Json.Length + (items[i].Kind == ItemKind.ItemReference ? items[i].Json.Length : 0);
             if (resolvedBytes > mostBytes || loaded.Bytes > mostBytes)
             {
                 return (null, null);

@@ -35,8 +35,14 @@ internal static class GatewayApplication
         builder.AddGatewayTools();
         builder.AddGatewayResponses();
         AddKnownSections(builder.Services);
-        // Upstream does not know Policy: the one line that holds the stateless routes and the list of models to the tenant's models.
+        // Upstream does not know Policy: here the stateless routes and the list of models are held to the tenant's models, and to the limit of
+        // what is made at once.
         builder.Services.AddSingleton<PassthroughModelFilter>((context, model) => TenantDirectory.CheckModel(context.GetTenant(), model));
+        builder.Services.AddSingleton<PassthroughLimit>(services =>
+        {
+            var limiter = services.GetRequiredService<OpenStreamLimiter>();
+            return (HttpContext context, out IDisposable? place) => limiter.TryEnter(context.GetTenant(), out place);
+        });
         configure?.Invoke(builder);
 
         var app = builder.Build();

@@ -21,10 +21,17 @@ internal sealed class LimitsOptions
     public int ContextBytes { get; set; } = 64 * 1024 * 1024;
 
     /// <summary>
-    /// The most responses being made at once by this process, streamed or not; more are told 429 <c>rate_limit_exceeded</c>. 1 to 1,000,000;
+    /// The most responses being made at once by this process, streamed or not, and passed-through answers with them; more are told 429 <c>rate_limit_exceeded</c>. 1 to 1,000,000;
     /// default 4,096.
     /// </summary>
     public int OpenStreams { get; set; } = 4_096;
+
+    /// <summary>
+    /// The longest time that one response may take to be made, all its rounds included; what takes longer ends as failed with
+    /// <c>response_timeout</c> (504 while nothing was sent). It also ends what no silence ends: a model server that only sends signs of life, a
+    /// client that reads nothing. 1 second to 7 days; default 1 hour.
+    /// </summary>
+    public TimeSpan ResponseTime { get; set; } = TimeSpan.FromHours(1);
 
     /// <summary>How long a stream may be silent before a comment is sent to keep it alive. 1 second to 1 hour; default 15 seconds.</summary>
     public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.FromSeconds(15);

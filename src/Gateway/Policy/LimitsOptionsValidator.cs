@@ -17,12 +17,17 @@ internal sealed class LimitsOptionsValidator : IValidateOptions<LimitsOptions>
         Check(nameof(options.OpenStreams), options.OpenStreams, 1, 1_000_000, failures);
         Check(nameof(options.UpstreamEventBytes), options.UpstreamEventBytes, 65_536, GiB, failures);
         Check(nameof(options.UpstreamBodyBytes), options.UpstreamBodyBytes, 65_536, GiB, failures);
-        if (options.KeepAliveInterval < TimeSpan.FromSeconds(1) || options.KeepAliveInterval > TimeSpan.FromHours(1))
-        {
-            failures.Add($"{LimitsOptions.Section}:{nameof(options.KeepAliveInterval)} is {options.KeepAliveInterval:c}: it must be from 00:00:01 to 01:00:00.");
-        }
-
+        Check(nameof(options.ResponseTime), options.ResponseTime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7), failures);
+        Check(nameof(options.KeepAliveInterval), options.KeepAliveInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), failures);
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
+    }
+
+    private static void Check(string key, TimeSpan value, TimeSpan least, TimeSpan most, List<string> failures)
+    {
+        if (value < least || value > most)
+        {
+            failures.Add($"{LimitsOptions.Section}:{key} is {value:c}: it must be from {least:c} to {most:c}.");
+        }
     }
 
     private static void Check(string key, long value, long least, long most, List<string> failures)

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace Gateway.Policy;
 
-/// <summary>Bounds the responses being made at once, for the process and for each tenant. Nothing queues here: who does not fit is told when to retry.</summary>
+/// <summary>Bounds the responses being made at once, passed-through answers included, for the process and for each tenant. Nothing queues here: who does not fit is told when to retry.</summary>
 internal sealed class OpenStreamLimiter(IOptions<LimitsOptions> limits, GatewayMetrics metrics)
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);

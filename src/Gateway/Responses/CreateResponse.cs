@@ -37,6 +37,12 @@ internal sealed class CreateResponse(
 {
     private const string ReasoningPurpose = "reasoning";
 
+    /// <summary>Read by stock clients, which retry a 5xx by themselves otherwise.</summary>
+    private const string ShouldRetryHeader = "x-should-retry";
+
+    /// <summary>How long a client has to take the end of a response after the time for making it is over.</summary>
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(30);
+
     /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>
     public async Task<ApiError?> RunAsync(HttpContext http, Dialect dialect, Tenant tenant)
     {
@@ -171,6 +177,8 @@ internal sealed class CreateResponse(
             stream.Events = events;
         }
 
+        using var patience = new CancellationTokenSource(limits.Value.ResponseTime + EndPatience, time);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, patience.Token);
         var outcome = request.Generate
             ? await RunLoopAsync(prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
             : Skip(events);
@@ -180,17 +188,40 @@ internal sealed class CreateResponse(
         }
 
         Settle(events.State, outcome);
+        try
+        {
+            return await FinishAsync(prepared, http, stream, envelope, events, outcome.Notes, end.Token);
+        }
+        catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested && patience.IsCancellationRequested)
+        {
+            // A client that does not read would hold its place for ever: there is no least rate of reading.
+            http.Abort();
+            throw new ClientGoneException(http.RequestAborted);
+        }
+    }
+
+    /// <summary>Keeps the response, and only then tells its end.</summary>
+    private async Task<(ApiError? Error, string Status)> FinishAsync(
+        PreparedResponse prepared, HttpContext http, SseOutput? stream, ResponseEnvelope envelope, ResponseEventStream events,
+        CallNotes notes, CancellationToken cancellationToken)
+    {
         if (stream is not null && prepared.IsStored)
         {
             // What the model said does not wait for the store; that it is complete does.
-            await stream.FlushAsync(http.RequestAborted);
+            await stream.FlushAsync(cancellationToken);
         }
 
-        using var input = new StoredInput(prepared.Id, request.Input);
-        if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, outcome.Notes) is { } notKept)
+        using var input = new StoredInput(prepared.Id, prepared.Request.Input);
+        if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, notes) is { } notKept)
         {
             if (stream is null)
             {
+                if (HasRunTools(events.State))
+                {
+                    // Stock clients would send it again, and tools would run again.
+                    http.Response.Headers[ShouldRetryHeader] = "false";
+                }
+
                 return (notKept, "failed");
             }
 
@@ -202,12 +233,12 @@ internal sealed class CreateResponse(
 
         if (stream is null)
         {
-            await WriteBodyAsync(http, envelope, events.State, prepared.Dialect.InputMessagesInOutput ? input.UserMessages : []);
+            await WriteBodyAsync(http, envelope, events.State, prepared.Dialect.InputMessagesInOutput ? input.UserMessages : [], cancellationToken);
         }
         else
         {
             events.End();
-            await stream.CompleteAsync(http.RequestAborted);
+            await stream.CompleteAsync(cancellationToken);
         }
 
         if (events.State.Error is { } error)
@@ -218,19 +249,20 @@ internal sealed class CreateResponse(
         return (null, WordOf(events.State.Status));
     }
 
-    /// <summary>Runs the loop until the client leaves or, when the time to drain is over, the gateway stops.</summary>
+    /// <summary>Runs the loop until the client leaves, its time is over or, when the time to drain is over, the gateway stops.</summary>
     private async Task<LoopOutcome> RunLoopAsync(
         PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, CancellationToken aborted)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(aborted, stop.Over);
+        using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
+        using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stop.Over, deadline.Token);
         try
         {
-            return await loop.RunAsync(ToLoopRequest(prepared), events, output, either.Token);
+            return await loop.RunAsync(ToLoopRequest(prepared), events, output, any.Token);
         }
         catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested)
         {
             events.AbandonItem();
-            return LoopOutcome.Failed(ApiError.Stopping());
+            return LoopOutcome.Failed(stop.Over.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout());
         }
     }
 
@@ -292,6 +324,10 @@ internal sealed class CreateResponse(
     /// <summary>No model and no tool has done anything yet: a client may simply try again.</summary>
     private static bool HasOnlyLists(ResponseState state) => state.Output.TrueForAll(static item => ItemTable.View(item).Kind == ItemKind.McpListTools);
 
+    /// <summary>A call of the gateway's has run: the same request once more would run it again.</summary>
+    private static bool HasRunTools(ResponseState state) => state.Output.Exists(static item => ItemTable.View(item).Kind
+        is ItemKind.McpCall or ItemKind.WebSearchCall or ItemKind.FileSearchCall or ItemKind.CodeInterpreterCall or ItemKind.ImageGenerationCall);
+
     private static int MaxToolCallsOf(PreparedResponse prepared)
     {
         var policy = prepared.Tenant.Policy;
@@ -307,11 +343,12 @@ internal sealed class CreateResponse(
             ? utf8 => sealer.Seal(prepared.Tenant.Name, ReasoningPurpose, utf8)
             : null;
 
-    private static async Task WriteBodyAsync(HttpContext http, ResponseEnvelope envelope, ResponseState state, IReadOnlyList<ReadOnlyMemory<byte>> inputMessages)
+    private static async Task WriteBodyAsync(
+        HttpContext http, ResponseEnvelope envelope, ResponseState state, IReadOnlyList<ReadOnlyMemory<byte>> inputMessages, CancellationToken cancellationToken)
     {
         using var json = new PooledBuffer(4096);
         envelope.WriteBody(state, inputMessages, json);
-        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
+        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json, cancellationToken);
     }
 
     private static string WordOf(ResponseStatus status) => status switch

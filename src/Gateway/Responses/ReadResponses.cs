@@ -124,7 +124,8 @@ internal sealed class ReadResponses(IResponseStore store)
         var end = items.Count;
         if (page.After is { } after)
         {
-            start = items.FindIndex(item => item.Id == after) + 1;
+            // The last of its id, as references may be repeated: the list must come to an end.
+            start = items.FindLastIndex(item => item.Id == after) + 1;
             if (start == 0)
             {
                 return UnknownCursor("after", after);

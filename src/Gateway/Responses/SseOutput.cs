@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Tools;
@@ -107,9 +108,28 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
     {
         _lastWrite = _time.GetTimestamp();
 
-        // A write to a client that has gone does not fail: the abort is told by the token alone.
-        var result = await _response.BodyWriter.WriteAsync(_frames.WrittenMemory, cancellationToken);
+        // The writer takes the frames at once and then waits for the client. Only that wait is cancelled: with the token given to the write
+        // nobody could tell whether the frames were taken, and they would be sent never or twice.
+        var writer = _response.BodyWriter;
+        var write = writer.WriteAsync(_frames.WrittenMemory, CancellationToken.None);
         _frames.Clear();
+        FlushResult result;
+        if (write.IsCompleted)
+        {
+            result = await write;
+        }
+        else
+        {
+            using var registration = cancellationToken.UnsafeRegister(static state => ((PipeWriter)state!).CancelPendingFlush(), writer);
+            result = await write;
+        }
+
+        if (result.IsCanceled && !_aborted.IsCancellationRequested)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        // A write to a client that has gone does not fail: the abort is told by the token alone.
         if (result.IsCompleted || _aborted.IsCancellationRequested)
         {
             throw new ClientGoneException(_aborted);

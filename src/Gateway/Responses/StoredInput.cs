@@ -10,7 +10,7 @@ internal sealed class StoredInput(ResponseId id, IReadOnlyList<Item> input) : ID
     private readonly List<ReadOnlyMemory<byte>> _items = [];
     private PooledBuffer? _buffer;
 
-    /// <summary>Every item, with an id.</summary>
+    /// <summary>Every item, with an id of its own: the client's, or a new one where it gave none or repeated one.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>> Items
     {
         get
@@ -41,9 +41,12 @@ internal sealed class StoredInput(ResponseId id, IReadOnlyList<Item> input) : ID
 
         _buffer = new PooledBuffer();
         var ends = new int[input.Count];
+        var ids = new HashSet<string>(StringComparer.Ordinal);
         for (var i = 0; i < input.Count; i++)
         {
-            ItemTable.WriteWithId(input[i], id.ItemId(ItemTable.IdPrefix(input[i].Kind), i), _buffer);
+            // A list is paged by id, which must lead to one place in it. Where the id says what the item refers to or answers, it stays.
+            var keepId = input[i].Kind is ItemKind.ItemReference or ItemKind.LocalShellCallOutput || (input[i].HasId && ids.Add(input[i].Id));
+            ItemTable.WriteWithId(input[i], id.ItemId(ItemTable.IdPrefix(input[i].Kind), i), _buffer, keepId);
             ends[i] = _buffer.Length;
         }
 

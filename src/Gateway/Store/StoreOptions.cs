@@ -24,7 +24,7 @@ internal sealed class StoreOptions
     public TimeSpan Retention { get; set; } = TimeSpan.FromDays(30);
 
     /// <summary>
-    /// The longest wait for the store to answer one command, and to connect. A commit is tried twice. Wins over the times in
+    /// The longest wait for the store to answer one command, and to connect. A commit that fails sooner is tried once more within that time. Wins over the times in
     /// <see cref="Redis"/>. Default 5 seconds, from 0.1 to 60 seconds.
     /// </summary>
     public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(5);

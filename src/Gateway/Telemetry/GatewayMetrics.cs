@@ -44,7 +44,7 @@ internal sealed class GatewayMetrics
         _timeToFirstChunk = meter.CreateHistogram("gen_ai.client.operation.time_to_first_chunk", "s", "From the upstream call to the first meaningful chunk of its answer.", advice: RequestSeconds);
         _chainLoadDuration = meter.CreateHistogram("gateway.chain.load.duration", "s", "Loading a chain from the store.", advice: StoreSeconds);
         _chainLength = meter.CreateHistogram("gateway.chain.length", "{turn}", "Turns of a loaded chain.", advice: Turns);
-        _openStreams = meter.CreateUpDownCounter<long>("gateway.open_streams", "{stream}", "Responses that are being made now.");
+        _openStreams = meter.CreateUpDownCounter<long>("gateway.open_streams", "{stream}", "Responses that are being made now, passed-through answers included.");
         _egressRefusals = meter.CreateCounter<long>("gateway.egress.refusals", "{refusal}", "Requests to hosts named by clients that the egress guard refused, by reason.");
     }
 

@@ -97,14 +97,28 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
 
         var isFirst = events.State.Output.Count == itemsBefore;
         var goesOn = await run.RunAsync(outcome.Calls, outcome.End != RoundEnd.Completed, isFirst, cancellationToken);
-        if (!goesOn || context.WithoutServerTools || (context.Loop.Dialect.EndsAtMaxToolCalls && run.Budget.IsExceeded))
+        if (context.WithoutServerTools && events.State.Output.Count == itemsBefore)
         {
+            // It was to answer and called tools that it no longer has: an answer without words.
+            events.OpenMessage();
+            events.CloseItem();
+        }
+
+        if (!goesOn || context.WithoutServerTools)
+        {
+            return false;
+        }
+
+        var endsAtMaxCalls = context.Loop.Dialect.EndsAtMaxToolCalls;
+        if (endsAtMaxCalls && run.Budget.IsExceeded)
+        {
+            metrics.LimitReached(ToolLimit.ToolCalls);
             return false;
         }
 
         // A forced choice would be forced again for ever.
         context.Choice = context.Choice.Relax();
-        if (run.Budget.Reached is not ToolLimit.None and var limit && !(limit == ToolLimit.ToolCalls && context.Loop.Dialect.EndsAtMaxToolCalls))
+        if (run.Budget.Reached is not ToolLimit.None and var limit && !(endsAtMaxCalls && limit == ToolLimit.ToolCalls))
         {
             // The user gets an answer all the same.
             context.WithoutServerTools = true;
@@ -125,15 +139,27 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
         var spent = default(Usage);
         for (var mends = 0; ; mends++)
         {
-            // Given back only after a success: a connection that failed or was cancelled may still be reading from it, and the next request
-            // to rent it may be another tenant's.
+            // Given back only when no connection reads from it any more: the next request to rent it may be another tenant's.
             var body = new PooledBuffer(16 * 1024);
             if (ChatRequestWriter.Write(attempt.ToChatRequest(), body) is { } refused)
             {
                 return (new RoundOutcome(RoundEnd.Failed, refused, [], null, 0), null);
             }
 
-            var outcome = await RunRoundAsync(attempt, body.WrittenMemory, events, output, cancellationToken);
+            var call = new ChatCall
+            {
+                Route = attempt.Route,
+                Body = body.WrittenMemory,
+                Stream = attempt.Stream,
+                AffinityKey = attempt.Loop.AffinityKey,
+            };
+            var outcome = await RunRoundAsync(attempt, call, events, output, cancellationToken);
+            var requestBytes = body.Length;
+            if (!call.IsBodyInUse)
+            {
+                body.Dispose();
+            }
+
             if (mends < MaxMends && outcome.Error is not null && IsUntouched(events, itemsBefore) && Mend(attempt, outcome))
             {
                 continue;
@@ -147,13 +173,7 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
                 continue;
             }
 
-            var usage = outcome.Usage ?? Estimate(outcome, body.Length);
-            if (outcome.Error is null)
-            {
-                body.Dispose();
-            }
-
-            return (outcome, usage + spent);
+            return (outcome, (outcome.Usage ?? Estimate(outcome, requestBytes)) + spent);
         }
     }
 
@@ -162,15 +182,8 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
 
     /// <summary>One round, sent again to another destination while the client has seen nothing of it and the client side may try more.</summary>
     private async Task<RoundOutcome> RunRoundAsync(
-        RoundAttempt attempt, ReadOnlyMemory<byte> body, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+        RoundAttempt attempt, ChatCall call, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
-        var call = new ChatCall
-        {
-            Route = attempt.Route,
-            Body = body,
-            Stream = attempt.Stream,
-            AffinityKey = attempt.Loop.AffinityKey,
-        };
         attempt.UpstreamMessage = null;
         var itemsBefore = events.State.Output.Count;
         RoundOutcome? earlier = null;

@@ -29,6 +29,7 @@ internal sealed class ChatClient(
             return NoDestination(call.Route.Upstream);
         }
 
+        call.StartedAt ??= time.GetTimestamp();
         FailedChatReply? failed = null;
         var freshLeft = true;
         while (true)
@@ -49,11 +50,18 @@ internal sealed class ChatClient(
             failed = next;
             freshLeft = false;
             call.Tried.Add(destination.DestinationId);
-            if (call.Attempts >= UpstreamRequests.MaxAttempts)
+            if (call.Attempts >= UpstreamRequests.MaxAttempts || TimeLeft(call, upstream) == TimeSpan.Zero)
             {
                 return failed;
             }
         }
+    }
+
+    /// <summary>How long the call may still wait for its first meaningful chunk, whatever attempts it took so far.</summary>
+    private TimeSpan TimeLeft(ChatCall call, ConfiguredUpstream upstream)
+    {
+        var left = upstream.FirstByteTimeout - time.GetElapsedTime(call.StartedAt!.Value);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
     private FailedChatReply NoDestination(string upstream)
@@ -92,7 +100,7 @@ internal sealed class ChatClient(
     {
         var started = time.GetTimestamp();
         HttpResponseMessage response;
-        using (var timeout = new CancellationTokenSource(attempt.Upstream.FirstByteTimeout, time))
+        using (var timeout = new CancellationTokenSource(TimeLeft(attempt.Call, attempt.Upstream), time))
         using (var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token))
         {
             try
@@ -139,8 +147,9 @@ internal sealed class ChatClient(
     {
         var request = new HttpRequestMessage(HttpMethod.Post, stats.ChatUri(attempt.Destination))
         {
-            Content = new ReadOnlyMemoryContent(attempt.Call.Body) { Headers = { ContentType = Json } },
+            Content = attempt.Call.MakeContent(),
         };
+        request.Content.Headers.ContentType = Json;
         UpstreamRequests.SetVersion(request);
         request.Headers.Host = attempt.Destination.Model.Config.Host;
         request.Headers.Accept.Add(attempt.Call.Stream ? AcceptEvents : AcceptJson);
@@ -156,11 +165,11 @@ internal sealed class ChatClient(
     private async ValueTask<ChatReply> ReadAsync(Attempt attempt, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var body = await response.Content.ReadAsStreamAsync(cancellationToken);
-        return new HttpChatReply(response, attempt.Call, attempt.Upstream, attempt.Cluster, attempt.Destination, picker, metrics)
+        return new HttpChatReply(response, attempt.Call, attempt.Upstream, attempt.Cluster, attempt.Destination, picker, metrics, cancellationToken)
         {
             Body = body,
             IsEventStream = string.Equals(response.Content.Headers.ContentType?.MediaType, "text/event-stream", StringComparison.OrdinalIgnoreCase),
-            FirstByteTimeout = attempt.Upstream.FirstByteTimeout,
+            FirstByteTimeout = TimeLeft(attempt.Call, attempt.Upstream),
             IdleTimeout = attempt.Upstream.IdleTimeout,
         };
     }

@@ -47,13 +47,13 @@ internal abstract class ChatReply : IAsyncDisposable
     /// <summary>The body. <see cref="Stream.Null"/> when it failed.</summary>
     public Stream Body { get; init; } = Stream.Null;
 
-    /// <summary>The longest wait for the first meaningful chunk.</summary>
+    /// <summary>The longest wait for the first meaningful chunk: what the call has left of its time.</summary>
     public TimeSpan FirstByteTimeout { get; init; }
 
     /// <summary>The longest silence between chunks.</summary>
     public TimeSpan IdleTimeout { get; init; }
 
-    /// <summary>Tells the destination's health how the body went on after the headers. Called at most once; success when never called.</summary>
+    /// <summary>Tells the destination's health how the body went on after the headers. Called at most once; success when never called, unless the caller gave up.</summary>
     public abstract void ReportFailure(UpstreamFailure failure);
 
     public abstract ValueTask DisposeAsync();

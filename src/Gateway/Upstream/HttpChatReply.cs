@@ -2,10 +2,13 @@ using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Upstream;
 
-/// <summary>An answer with a body to read. Disposing it gives the connection back, or closes it when the body was not read to its end.</summary>
+/// <summary>
+/// An answer with a body to read. Disposing it gives the connection back, or closes it when the body was not read to its end. What was given up
+/// by its caller (<paramref name="cancellation"/>) says nothing about the destination.
+/// </summary>
 internal sealed class HttpChatReply(
     HttpResponseMessage response, ChatCall call, ConfiguredUpstream upstream, ClusterState cluster, DestinationState destination,
-    DestinationPicker picker, UpstreamMetrics metrics) : ChatReply
+    DestinationPicker picker, UpstreamMetrics metrics, CancellationToken cancellation) : ChatReply
 {
     private bool _failed;
     private bool _disposed;
@@ -30,7 +33,11 @@ internal sealed class HttpChatReply(
         }
 
         _disposed = true;
-        if (!_failed)
+        if (!_failed && cancellation.IsCancellationRequested)
+        {
+            metrics.Attempted(upstream.Name, Outcome.Cancelled);
+        }
+        else if (!_failed)
         {
             metrics.Attempted(upstream.Name, Outcome.Ok);
             picker.ReportSuccess(destination);

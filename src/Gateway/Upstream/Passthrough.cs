@@ -9,21 +9,32 @@ namespace Gateway.Upstream;
 /// <summary>Hands a stateless inference request to the upstream of its model, byte for byte. Errors are left in the features as ApiError.</summary>
 internal sealed class Passthrough(
     RouteTable routes, UpstreamRegistry registry, IProxyStateLookup clusters, DestinationPicker picker, IHttpForwarder forwarder, UpstreamMetrics metrics,
-    ILogger<Passthrough> logger, PassthroughModelFilter? filter = null)
+    ILogger<Passthrough> logger, PassthroughModelFilter? filter = null, PassthroughLimit? limit = null)
 {
     /// <param name="context">The request.</param>
     /// <param name="path">The path below the upstream's base URL, with a slash before it.</param>
     public async Task ForwardAsync(HttpContext context, string path)
     {
-        var (body, error) = await PassthroughBody.ReadAsync(context);
-        using (body)
+        // Before the body is read, since it is kept whole.
+        IDisposable? place = null;
+        var error = limit?.Invoke(context, out place);
+        using (place)
         {
-            error ??= await ForwardAsync(context, path, body!);
+            error ??= await ReadAndForwardAsync(context, path);
         }
 
         if (error is not null)
         {
             context.Features.Set(error);
+        }
+    }
+
+    private async ValueTask<ApiError?> ReadAndForwardAsync(HttpContext context, string path)
+    {
+        var (body, error) = await PassthroughBody.ReadAsync(context);
+        using (body)
+        {
+            return error ?? await ForwardAsync(context, path, body!);
         }
     }
 

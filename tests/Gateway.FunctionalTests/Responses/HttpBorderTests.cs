@@ -60,6 +60,17 @@ public sealed class HttpBorderTests(GatewayFixture fixture) : FunctionalTest(fix
     }
 
     [Fact]
+    public async Task References_ThatCarryMoreThanAnId_CountAsTheyAreStored()
+    {
+        await UseOwnGatewayAsync(("Gateway:Limits:ContextBytes", "65536"));
+
+        var reply = await PostAsync(WithModel(
+            $$"""{"input":[{"role":"user","id":"msg_1","content":"Hi"},{"type":"item_reference","id":"msg_1","note":"{{new string('x', 65_536)}}"}]}"""));
+
+        reply.AssertError(400, "context_length_exceeded", "input");
+    }
+
+    [Fact]
     public async Task References_ThatMultiplyAnItem_AreA400()
     {
         var references = string.Join(',', Enumerable.Repeat("""{"type":"item_reference","id":"msg_big"}""", 10_000));

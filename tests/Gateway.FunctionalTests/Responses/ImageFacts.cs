@@ -108,9 +108,9 @@ public sealed class ImageFacts(GatewayFixture fixture) : FunctionalTest(fixture)
     public async Task RoundSentAgain_FetchesNoImageAgain()
     {
         await UseAllowedGatewayAsync();
-        Upstream.Enqueue(new ChatAnswer { Status = 503 });
+        Upstream.Enqueue(ChatScript.Of(400, """{"error":{"message":"stream_options is not supported"}}"""));
 
-        await CreateAsync(Ask("/cat.png"));
+        await StreamAsync(Ask("/cat.png"));
 
         Assert.Equal(2, Upstream.Calls.Count);
         Assert.Single(_asked);
@@ -125,7 +125,7 @@ public sealed class ImageFacts(GatewayFixture fixture) : FunctionalTest(fixture)
         Assert.Empty(_asked);
     }
 
-    private Task UseAllowedGatewayAsync() => UseOwnGatewayAsync((Inline, "inline"), ("Gateway:Tools:AllowedHosts:0", "127.0.0.1"));
+    private async Task UseAllowedGatewayAsync() => await UseOwnGatewayAsync((Inline, "inline"), ("Gateway:Tools:AllowedHosts:0", "127.0.0.1"));
 
     private string Url(string path) => _server.Urls.First() + path;
 

@@ -109,6 +109,25 @@ public sealed class ListFacts(GatewayFixture fixture) : FunctionalTest(fixture),
     }
 
     [Fact]
+    public async Task Passthrough_IsWithinTheLimitOfWhatIsMadeAtOnce()
+    {
+        await UseOwnGatewayAsync(("Gateway:Limits:OpenStreams", "1"));
+        var script = Testing.Scripting.Misbehaviours.Of(Testing.Scripting.Misbehaviour.HangMidStream).Single().Script;
+        Upstream.Enqueue(script);
+        var first = PostAsync("""{"messages":[{"role":"user","content":"Hi"}],"stream":true,"model":"scripted"}""", path: "/v1/chat/completions");
+        await script.Hold.Reached;
+
+        var second = await PostAsync("""{"messages":[{"role":"user","content":"Hi"}],"model":"scripted"}""", path: "/v1/chat/completions");
+        script.Hold.Release();
+        await first;
+        await Gateway.Metrics.WaitForSumAsync("gateway.open_streams", 0);
+        var third = await PostAsync("""{"messages":[{"role":"user","content":"Hi"}],"model":"scripted"}""", path: "/v1/chat/completions");
+
+        second.AssertError(429, "rate_limit_exceeded", null, "rate_limit_error");
+        Assert.Equal((200, 200), ((int)(await first).Status, (int)third.Status));
+    }
+
+    [Fact]
     public async Task Health_IsLiveAndReady()
     {
         Assert.Equal(200, (int)(await GetAsync("/health/live")).Status);

@@ -174,6 +174,17 @@ public sealed class RequestFacts(GatewayFixture fixture) : FunctionalTest(fixtur
         Assert.Equal("No tool call found for function call output with call_id call_x.", reply.Json.Text("error.message"));
     }
 
+    [Theory]
+    [InlineData("null")]
+    [InlineData("\"\"")]
+    public async Task Fact14_FunctionCallOutputWithoutCallId_IsRefusedInWords(string callId)
+    {
+        var reply = await PostAsync(WithModel($$"""{"input":[{"type":"function_call_output","call_id":{{callId}},"output":"1"}]}"""));
+
+        reply.AssertError(400, null, "input");
+        Assert.Equal("No tool call found for function call output without a call_id.", reply.Json.Text("error.message"));
+    }
+
     [Fact]
     public async Task Fact15_UnansweredCallInTheChain_IsRefused()
     {
@@ -248,5 +259,50 @@ public sealed class RequestFacts(GatewayFixture fixture) : FunctionalTest(fixtur
         var ids = items.Each("data").Select(item => item.Text("id")!).ToArray();
         Assert.Equal(2, ids.Distinct().Count());
         Assert.All(ids, id => Assert.StartsWith("msg_", id, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Fact20_InputItemsWithOneIdForAll_AreListedEachOnce()
+    {
+        // An agents SDK gives all items this id when it replays another API's answers.
+        var items = string.Join(',', Enumerable.Range(0, 5).Select(i => $$"""{"id":"__fake_id__","role":"user","content":"{{i}}"}"""));
+        var response = await CreateAsync($$"""{"input":[{{items}}]}""");
+
+        var texts = new List<string?>();
+        var ids = new HashSet<string?>();
+        var after = "";
+        for (var page = 0; page < 3; page++)
+        {
+            var list = (await GetAsync($"/v1/responses/{response.Text("id")}/input_items?order=asc&limit=2{after}")).AssertOk();
+            texts.AddRange(list.Each("data").Select(item => item.Text("content[0].text")));
+            ids.UnionWith(list.Each("data").Select(item => item.Text("id")));
+            after = $"&after={list.Text("last_id")}";
+        }
+
+        Assert.Equal(["0", "1", "2", "3", "4"], texts);
+        Assert.Equal(5, ids.Count);
+        Assert.Contains("__fake_id__", ids);
+    }
+
+    [Theory]
+    [InlineData("message", 129, 'a')]
+    [InlineData("message", 3, '/')]
+    [InlineData("item_reference", 129, 'a')]
+    [InlineData("item_reference", 3, ' ')]
+    public async Task ItemId_IllFormed_IsRefused(string type, int length, char c)
+    {
+        var reply = await PostAsync(WithModel($$"""{"input":[{"type":"{{type}}","id":"{{new string(c, length)}}","role":"user","content":"Hi"}]}"""));
+
+        reply.AssertError(400, "invalid_value", "input[0].id");
+    }
+
+    [Fact]
+    public async Task ItemId_OfTheGreatestLength_IsKept()
+    {
+        var id = new string('-', 128);
+
+        var response = await CreateAsync($$"""{"input":[{"id":"{{id}}","role":"user","content":"Hi"}]}""");
+
+        Assert.Equal(id, (await GetAsync($"/v1/responses/{response.Text("id")}/input_items")).AssertOk().Text("first_id"));
     }
 }

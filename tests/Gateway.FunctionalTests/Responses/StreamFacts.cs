@@ -458,6 +458,22 @@ public sealed class StreamFacts(GatewayFixture fixture) : FunctionalTest(fixture
         Assert.Empty((await GetAsync("/v1/responses")).AssertOk().Each("data"));
     }
 
+    [Fact]
+    public async Task ClientAbortOfAStream_UpstreamCallIsCountedAsCancelled()
+    {
+        await UseOwnGatewayAsync();
+        var script = Misbehaviours.Of(Misbehaviour.HangMidStream).Single().Script;
+        Upstream.Enqueue(script);
+        var response = await OpenStreamAsync("""{"input":"Hi"}""");
+        await script.Hold.Reached;
+
+        response.Dispose();
+
+        await Upstream.LastCall.ClientLeft.WaitAsync(TimeSpan.FromSeconds(10));
+        await Gateway.Metrics.WaitForSumAsync("gateway.upstream.in_flight", 0);
+        Assert.Equal("cancelled", Gateway.Metrics.Of("gateway.upstream.requests").Single().Tags["outcome"]);
+    }
+
     [Theory]
     [InlineData("length", "max_output_tokens")]
     [InlineData("content_filter", "content_filter")]

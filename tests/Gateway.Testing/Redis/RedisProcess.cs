@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Gateway.Testing.Redis;
 
@@ -12,11 +13,11 @@ public sealed class RedisProcess : IAsyncDisposable
     private readonly string _folder;
     private Process? _process;
 
-    private RedisProcess(int port, string[] arguments)
+    private RedisProcess(int port, Func<RedisProcess, string[]> makeArguments)
     {
         Port = port;
-        _arguments = arguments;
         _folder = Directory.CreateTempSubdirectory("gateway-redis-").FullName;
+        _arguments = makeArguments(this);
     }
 
     public int Port { get; }
@@ -28,12 +29,29 @@ public sealed class RedisProcess : IAsyncDisposable
         (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, "redis-server")));
 
     /// <summary>Starts a server that answers. <paramref name="arguments"/> are added to its command line.</summary>
-    public static async Task<RedisProcess> StartAsync(params string[] arguments)
+    public static Task<RedisProcess> StartAsync(params string[] arguments) => StartAsync(_ => arguments);
+
+    /// <summary>Starts a server that speaks TLS only, with this certificate and its key.</summary>
+    public static Task<RedisProcess> StartTlsAsync(X509Certificate2 certificate) => StartAsync(server =>
+    {
+        var file = Path.Combine(server._folder, "certificate.pem");
+        var key = Path.Combine(server._folder, "key.pem");
+        File.WriteAllText(file, certificate.ExportCertificatePem());
+        using var secret = certificate.GetECDsaPrivateKey() ?? throw new ArgumentException("It has no key.", nameof(certificate));
+        File.WriteAllText(key, secret.ExportPkcs8PrivateKeyPem());
+        return
+        [
+            "--port", "0", "--tls-port", server.Port.ToString(CultureInfo.InvariantCulture), "--tls-cert-file", file, "--tls-key-file", key,
+            "--tls-ca-cert-file", file, "--tls-auth-clients", "no",
+        ];
+    });
+
+    private static async Task<RedisProcess> StartAsync(Func<RedisProcess, string[]> makeArguments)
     {
         // Another process may take the port between its choice and the server's bind: then the server exits, and the next one is tried.
         for (var left = 5; ; left--)
         {
-            var server = new RedisProcess(FreePort(), arguments);
+            var server = new RedisProcess(FreePort(), makeArguments);
             try
             {
                 await server.StartAgainAsync();

@@ -17,6 +17,7 @@ public sealed class LimitsOptionsValidatorTests
             InputItems = 0,
             ContextBytes = 4,
             OpenStreams = -5,
+            ResponseTime = TimeSpan.FromDays(8),
             KeepAliveInterval = TimeSpan.FromMilliseconds(10),
             UpstreamEventBytes = 2,
             UpstreamBodyBytes = 3,
@@ -33,6 +34,7 @@ public sealed class LimitsOptionsValidatorTests
                 "Gateway:Limits:OpenStreams is -5: it must be from 1 to 1000000.",
                 "Gateway:Limits:UpstreamEventBytes is 2: it must be from 65536 to 1073741824.",
                 "Gateway:Limits:UpstreamBodyBytes is 3: it must be from 65536 to 1073741824.",
+                "Gateway:Limits:ResponseTime is 8.00:00:00: it must be from 00:00:01 to 7.00:00:00.",
                 "Gateway:Limits:KeepAliveInterval is 00:00:00.0100000: it must be from 00:00:01 to 01:00:00.",
             ],
             failures);

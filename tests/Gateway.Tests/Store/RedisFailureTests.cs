@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Gateway.Store;
 using Gateway.Store.Redis;
+using Gateway.Testing;
 using Gateway.Testing.Redis;
 using Microsoft.Extensions.DependencyInjection;
 using StackExchange.Redis;
@@ -12,6 +13,7 @@ namespace Gateway.Tests.Store;
 public sealed class RedisFailureTests
 {
     private const string Tenant = "acme";
+    private const string IssuerVariable = "SERedis_IssuerCertPath";
     private const int Recovered = 2001;
     private const int Connected = 2010;
     private const int Evicts = 2013;
@@ -45,6 +47,22 @@ public sealed class RedisFailureTests
         Assert.Equal(CommitOutcome.Appended, await store.CommitAsync(Commits.Child(Tenant, chain, Created), None));
         await _log.WaitForAsync(Recovered);
         Assert.True(store.Health.Available);
+    }
+
+    [Fact]
+    public async Task Commit_RedisDiesMeanwhile_FailsWithinOneCommandTimeout()
+    {
+        await using var redis = await RedisProcess.StartAsync();
+        await using var services = Services();
+        // Much longer than anything else here takes, so that one wait and two can be told apart on a busy machine.
+        await using var store = await OpenAsync(services, redis.EndPoint, timeout: TimeSpan.FromSeconds(4));
+        await store.CommitAsync(Commits.Start(Tenant, Created), None);
+
+        await redis.KillAsync();
+        var started = Stopwatch.GetTimestamp();
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => store.CommitAsync(Commits.Start(Tenant, Created), None).AsTask());
+
+        Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(7));
     }
 
     [Fact]
@@ -92,6 +110,43 @@ public sealed class RedisFailureTests
         Assert.Equal(CommitOutcome.Appended, await right.CommitAsync(commit, None));
 
         File.Delete(file);
+    }
+
+    [Fact]
+    public async Task Store_Tls_IsUsedWhenTheAuthorityIsTrusted()
+    {
+        using var authority = TestCertificates.MakeAuthority();
+        using var certificate = TestCertificates.Make(authority);
+        using var folder = new TemporaryFolder();
+        var file = Path.Combine(folder.Path, "ca.pem");
+        await File.WriteAllTextAsync(file, authority.ExportCertificatePem());
+        await using var redis = await RedisProcess.StartTlsAsync(certificate);
+        await using var services = Services();
+        var commit = Commits.Start(Tenant, Created);
+
+        await using (var distrusting = await OpenAsync(services, redis.EndPoint + ",ssl=true"))
+        {
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => distrusting.CommitAsync(commit, None).AsTask());
+        }
+
+        await using (var plain = await OpenAsync(services, redis.EndPoint))
+        {
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => plain.CommitAsync(commit, None).AsTask());
+        }
+
+        // The client reads it when it connects; no other test uses TLS to Redis.
+        Environment.SetEnvironmentVariable(IssuerVariable, file);
+        try
+        {
+            await using var trusting = await OpenAsync(services, redis.EndPoint + ",ssl=true");
+            Assert.Contains(
+                await UntilItAnswersAsync(() => trusting.CommitAsync(commit, None)), (CommitOutcome[])[CommitOutcome.Appended, CommitOutcome.AlreadyCommitted]);
+            Assert.Single(Assert.IsType<Chain>(await trusting.LoadChainAsync(Tenant, commit.Id, None)).Turns);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(IssuerVariable, null);
+        }
     }
 
     [Fact]
@@ -246,9 +301,10 @@ public sealed class RedisFailureTests
         }
     }
 
-    private async Task<RedisResponseStore> OpenAsync(ServiceProvider services, string connectionString, string? passwordFile = null)
+    private async Task<RedisResponseStore> OpenAsync(
+        ServiceProvider services, string connectionString, string? passwordFile = null, TimeSpan? timeout = null)
     {
-        var options = new StoreOptions { Redis = connectionString, RedisPasswordFile = passwordFile, CommandTimeout = TimeSpan.FromSeconds(0.5) };
+        var options = new StoreOptions { Redis = connectionString, RedisPasswordFile = passwordFile, CommandTimeout = timeout ?? TimeSpan.FromSeconds(0.5) };
         var store = new RedisResponseStore(options, services.GetRequiredService<StoreMetrics>(), TimeProvider.System, _log);
         await store.StartAsync();
         return store;

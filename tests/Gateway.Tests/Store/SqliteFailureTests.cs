@@ -259,6 +259,30 @@ public sealed class SqliteFailureTests : IDisposable
         Assert.Contains("3 expired rows", await log.WaitForAsync(2021), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Commit_WaitsLongerThanItsCaller_KeepsWhatItWasGiven()
+    {
+        await using var store = await OpenAsync();
+        var text = Encoding.UTF8.GetBytes("""{"text":"mine"}""");
+        var commit = Commits.Start(Tenant, Created) with { Turn = new Turn([text], [], default) };
+        using (var other = SqliteSession.OpenWriter(Database))
+        {
+            other.Run("BEGIN IMMEDIATE");
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => store.CommitAsync(commit, None).AsTask());
+
+            // As a pooled buffer that now serves another request.
+            Encoding.UTF8.GetBytes("""{"text":"evil"}""", text);
+        }
+
+        StoredResponse? stored;
+        while ((stored = await store.GetAsync(Tenant, commit.Id, None)) is null)
+        {
+            await Task.Yield();
+        }
+
+        Assert.Equal("""{"text":"mine"}""", Commits.Text(stored.Turn.Input[0]));
+    }
+
     private Task<SqliteResponseStore> OpenAsync() => OpenAsync(_folder);
 
     private async Task<SqliteResponseStore> OpenAsync(string path)

@@ -25,4 +25,20 @@ public sealed class GatewayActivitySourceTests
         Assert.Equal(ActivityStatusCode.Error, activity?.Status);
         Assert.Null(activity?.StatusDescription);
     }
+
+    [Fact]
+    public void StartMcp_SomebodyListens_NamesStepAndHostOnly()
+    {
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == TelemetryNames.Gateway,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+        };
+        ActivitySource.AddActivityListener(listener);
+
+        using var activity = GatewayActivitySource.StartMcp("connect", "mcp.example.com");
+
+        Assert.Equal(("gateway.mcp.connect", ActivityKind.Client), (activity?.DisplayName, activity?.Kind));
+        Assert.Equal(KeyValuePair.Create<string, object?>("server.address", "mcp.example.com"), Assert.Single(activity?.TagObjects ?? []));
+    }
 }

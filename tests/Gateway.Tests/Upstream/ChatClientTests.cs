@@ -273,6 +273,64 @@ public sealed class ChatClientTests
     }
 
     [Fact]
+    public async Task Send_SecondDestinationAfterALongWait_HasTheRestOfTheTimeOnly()
+    {
+        var time = new FakeTimeProvider();
+        var first = new TaskCompletionSource();
+        var second = new TaskCompletionSource();
+        var fail = new TaskCompletionSource();
+        async Task AnswerAsync(HttpContext context)
+        {
+            if (first.TrySetResult())
+            {
+                await fail.Task;
+                context.Response.StatusCode = 500;
+                return;
+            }
+
+            second.SetResult();
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+        }
+
+        await using var one = await FakeServer.StartAsync(AnswerAsync);
+        await using var two = await FakeServer.StartAsync(AnswerAsync);
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Settings(one.Address, two.Address), s => s.AddSingleton<TimeProvider>(time));
+
+        var sending = host.SendAsync().AsTask();
+        await first.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        time.Advance(TimeSpan.FromMinutes(6));
+        fail.SetResult();
+        await second.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        time.Advance(TimeSpan.FromMinutes(4));
+        await using var reply = await sending.WaitAsync(TimeSpan.FromSeconds(10));
+
+        Assert.Equal(UpstreamFailure.FirstByteTimeout, reply.Failure);
+    }
+
+    [Fact]
+    public async Task Send_HeadersAfterALongWait_LeavesTheRestOfTheTimeToTheFirstChunk()
+    {
+        var time = new FakeTimeProvider();
+        var arrived = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
+        await using var server = await FakeServer.StartAsync(async context =>
+        {
+            arrived.TrySetResult();
+            await release.Task;
+            await context.Response.WriteAsync("{}");
+        });
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Settings(server.Address), s => s.AddSingleton<TimeProvider>(time));
+
+        var sending = host.SendAsync().AsTask();
+        await arrived.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        time.Advance(TimeSpan.FromMinutes(6));
+        release.SetResult();
+        await using var reply = await sending.WaitAsync(TimeSpan.FromSeconds(10));
+
+        Assert.Equal(TimeSpan.FromMinutes(4), reply.FirstByteTimeout);
+    }
+
+    [Fact]
     public async Task Send_ClientGivesUp_CancelsTheUpstreamAndThrows()
     {
         var arrived = new TaskCompletionSource();

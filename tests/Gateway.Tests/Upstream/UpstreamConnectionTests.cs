@@ -1,8 +1,8 @@
 using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Gateway.Testing;
 using Gateway.Upstream;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -17,9 +17,9 @@ public sealed class UpstreamConnectionTests
     [Fact]
     public async Task CaFile_IsTheOnlyTrust()
     {
-        using var authority = MakeAuthority();
-        using var other = MakeAuthority();
-        using var certificate = MakeCertificate(authority);
+        using var authority = TestCertificates.MakeAuthority();
+        using var other = TestCertificates.MakeAuthority();
+        using var certificate = TestCertificates.Make(authority);
         await using var server = await StartTlsAsync(certificate);
         var address = $"{server.Urls.First()}/v1";
         var file = Path.GetTempFileName();
@@ -155,26 +155,5 @@ public sealed class UpstreamConnectionTests
         app.Run(context => context.Response.WriteAsync("{}"));
         await app.StartAsync();
         return app;
-    }
-
-    private static X509Certificate2 MakeAuthority()
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=Test authority", key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
-    }
-
-    private static X509Certificate2 MakeCertificate(X509Certificate2 authority)
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddIpAddress(IPAddress.Loopback);
-        request.CertificateExtensions.Add(names.Build());
-        using var signed = request.Create(authority, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [1, 2, 3, 4]);
-        using var certificate = signed.CopyWithPrivateKey(key);
-        return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null);
     }
 }

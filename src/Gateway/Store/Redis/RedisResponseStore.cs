@@ -14,11 +14,15 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
     private readonly RedisIndex _index;
     private readonly StoreWatch _watch;
     private readonly StoreMetrics _metrics;
+    private readonly TimeSpan _timeout;
+    private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
     public RedisResponseStore(StoreOptions options, StoreMetrics metrics, TimeProvider time, ILogger<RedisResponseStore> logger)
     {
         _metrics = metrics;
+        _timeout = options.CommandTimeout;
+        _time = time;
         _logger = logger;
         _watch = new StoreWatch("redis", metrics, time, logger);
         _connection = new RedisConnection(options, metrics, _watch, logger);
@@ -137,17 +141,19 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
 
     private async ValueTask<CommitOutcome> CommitTwiceAsync(TurnCommit commit, CancellationToken cancellationToken)
     {
+        var started = _time.GetTimestamp();
         var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
         CommitOutcome outcome;
         try
         {
             outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException)
+        catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException && _time.GetElapsedTime(started) < _timeout)
         {
             // The reply may be lost, the server restarted, another one promoted, or a Cluster recognised as one meanwhile. A commit that was
-            // done already says so.
-            outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken).ConfigureAwait(false);
+            // done already says so. Both tries share one patience: the client waits for its end.
+            outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken)
+                .WaitAsync(_timeout - _time.GetElapsedTime(started), _time, cancellationToken).ConfigureAwait(false);
         }
 
         if (outcome == CommitOutcome.HistoryLost)

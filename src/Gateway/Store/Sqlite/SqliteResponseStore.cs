@@ -79,7 +79,9 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
 
     public async ValueTask<CommitOutcome> CommitAsync(TurnCommit commit, CancellationToken cancellationToken)
     {
-        var outcome = await WriteAsync("commit", session => SqliteWrites.Commit(session, commit, Now), cancellationToken).ConfigureAwait(false);
+        // Encoded now: when the caller's patience ends the write still waits for its turn, while the items' buffers serve other requests.
+        var turn = TurnCodec.Encode(commit.Turn);
+        var outcome = await WriteAsync("commit", session => SqliteWrites.Commit(session, commit, turn, Now), cancellationToken).ConfigureAwait(false);
         if (outcome == CommitOutcome.HistoryLost)
         {
             StoreLog.HistoryLost(_logger);

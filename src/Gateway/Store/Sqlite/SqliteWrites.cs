@@ -6,7 +6,11 @@ namespace Gateway.Store.Sqlite;
 internal static class SqliteWrites
 {
     /// <summary>Appends a turn and writes its record (commit.lua).</summary>
-    public static CommitOutcome Commit(SqliteSession session, TurnCommit commit, long now)
+    /// <param name="session">The writer's session.</param>
+    /// <param name="commit">What to commit; its turn's items are not touched.</param>
+    /// <param name="turn">The turn, encoded.</param>
+    /// <param name="now">The time.</param>
+    public static CommitOutcome Commit(SqliteSession session, TurnCommit commit, byte[] turn, long now)
     {
         if (RecordExists(session, commit.Tenant, commit.Id, now))
         {
@@ -17,7 +21,7 @@ internal static class SqliteWrites
         var plan = CommitPlan.For(commit);
         if (commit.Aside)
         {
-            Write(session, commit, plan.Branched, expires, now);
+            Write(session, commit, turn, plan.Branched, expires, now);
             return CommitOutcome.Branched;
         }
 
@@ -34,12 +38,12 @@ internal static class SqliteWrites
 
         if (length == plan.Log.Count)
         {
-            Write(session, commit, plan.Appended, expires, now);
+            Write(session, commit, turn, plan.Appended, expires, now);
             return CommitOutcome.Appended;
         }
 
         Keep(session, commit.Tenant, plan.Log, expires);
-        Write(session, commit, plan.Branched, expires, now);
+        Write(session, commit, turn, plan.Branched, expires, now);
         return CommitOutcome.Branched;
     }
 
@@ -100,7 +104,7 @@ internal static class SqliteWrites
         return responses + turns + logs + claims;
     }
 
-    private static void Write(SqliteSession session, TurnCommit commit, PathSegment[] path, long expires, long now)
+    private static void Write(SqliteSession session, TurnCommit commit, byte[] turn, PathSegment[] path, long expires, long now)
     {
         var own = path[^1];
         RemoveExpired(session, commit.Tenant, own, now);
@@ -113,7 +117,7 @@ internal static class SqliteWrites
             commit.Tenant, own.Chain, own.Branch, expires).ExecuteScalar();
         session.Prepare(
             "INSERT INTO turn (log, position, data) VALUES ($1, $2, $3)",
-            Convert.ToInt64(log, CultureInfo.InvariantCulture), own.Count - 1, TurnCodec.Encode(commit.Turn)).ExecuteNonQuery();
+            Convert.ToInt64(log, CultureInfo.InvariantCulture), own.Count - 1, turn).ExecuteNonQuery();
         session.Prepare(
             "INSERT OR REPLACE INTO response (tenant, chain, self, created, expires, record) VALUES ($1, $2, $3, $4, $5, $6)",
             commit.Tenant,

@@ -14,8 +14,11 @@ internal sealed class McpConnection : IAsyncDisposable
 
     private const string SessionKey = "responses-gateway/session";
 
-    /// <summary>The first version whose HTTP transport takes the end of a request for its cancellation.</summary>
-    private const string CancelsByClosing = "2026-07-28";
+    /// <summary>
+    /// The first version without sessions, where the end of an HTTP request is its cancellation, and where arguments that a schema marks are sent
+    /// as headers too.
+    /// </summary>
+    private const string Sessionless = "2026-07-28";
 
     private static readonly TimeSpan GoodbyeTime = TimeSpan.FromSeconds(5);
 
@@ -45,6 +48,8 @@ internal sealed class McpConnection : IAsyncDisposable
 
     /// <summary>The server has not ended it, as far as is known.</summary>
     public bool IsOpen => !_client.Completion.IsCompleted;
+
+    private bool IsSessionless => string.CompareOrdinal(_client.NegotiatedProtocolVersion, Sessionless) >= 0;
 
     private bool HasSession => Transport == McpTransport.Sse || _client.SessionId is not null;
 
@@ -78,6 +83,7 @@ internal sealed class McpConnection : IAsyncDisposable
             McpLog.ToolsLeftOut(_logger, _server.Label, list.LeftOut);
         }
 
+        LearnHeaders(list.Tools);
         return new McpListing(list.Tools, null);
     }
 
@@ -164,13 +170,29 @@ internal sealed class McpConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>Tells the library of schemas that mark arguments which servers want as headers: it reads those of its own lists only.</summary>
+    private void LearnHeaders(IReadOnlyList<McpTool> tools)
+    {
+        foreach (var tool in tools.Where(tool => IsSessionless && tool.InputSchema.Span.IndexOf("\"x-mcp-header\""u8) >= 0))
+        {
+            try
+            {
+                _client.AddKnownTools([new Tool { Name = tool.Name, InputSchema = JsonElement.Parse(tool.InputSchema.Span) }]);
+            }
+            catch (ArgumentException)
+            {
+                // The marks are not as they should be. The server will say so when the tool is called.
+            }
+        }
+    }
+
     /// <summary>
     /// Tells the server that nobody waits for the result any more. The library does so with HTTP+SSE only: with streamable HTTP it breaks the
-    /// request off, which means nothing to a server before <see cref="CancelsByClosing"/>.
+    /// request off, which means nothing to a server before <see cref="Sessionless"/>.
     /// </summary>
     private void TellCancelled(RequestId id)
     {
-        if (Transport != McpTransport.Http || string.CompareOrdinal(_client.NegotiatedProtocolVersion, CancelsByClosing) >= 0)
+        if (Transport != McpTransport.Http || IsSessionless)
         {
             return;
         }

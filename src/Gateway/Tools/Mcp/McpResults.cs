@@ -17,27 +17,31 @@ internal static class McpResults
     /// <exception cref="JsonException">It is no result of a call.</exception>
     public static CallToolResult Read(JsonNode? result)
     {
-        var element = result.Deserialize<JsonElement>(McpJsonUtilities.DefaultOptions);
-        if (element.ValueKind != JsonValueKind.Object)
+        if (result is not JsonObject members)
         {
             throw new JsonException("The result is no object.");
         }
 
-        var read = new CallToolResult { IsError = element.TryGetProperty("isError", out var isError) && isError.ValueKind == JsonValueKind.True };
-        if (element.TryGetProperty("structuredContent", out var structured) && structured.ValueKind != JsonValueKind.Null)
+        try
         {
-            read.StructuredContent = structured;
-        }
+            var read = new CallToolResult { IsError = members["isError"]?.GetValueKind() == JsonValueKind.True };
+            if (members["structuredContent"] is { } structured)
+            {
+                read.StructuredContent = structured.Deserialize<JsonElement>(McpJsonUtilities.DefaultOptions);
+            }
 
-        if (element.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.Array)
-        {
-            foreach (var block in content.EnumerateArray())
+            foreach (var block in members["content"] as JsonArray ?? [])
             {
                 read.Content.Add(ReadBlock(block));
             }
-        }
 
-        return read;
+            return read;
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // Escapes that are half a surrogate pair; a member that is there twice.
+            throw new JsonException("The result can not be read.", e);
+        }
     }
 
     /// <summary>
@@ -56,7 +60,7 @@ internal static class McpResults
         return string.Join('\n', parts);
     }
 
-    private static ContentBlock ReadBlock(JsonElement block)
+    private static ContentBlock ReadBlock(JsonNode? block)
     {
         try
         {
@@ -65,7 +69,7 @@ internal static class McpResults
                 return read;
             }
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or FormatException)
         {
             // Told below.
         }

@@ -1,8 +1,6 @@
-using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using ModelContextProtocol;
 
 namespace Gateway.Tools.Mcp;
 
@@ -27,15 +25,14 @@ internal sealed class McpToolList(int maxTools, int maxBytes)
     public McpFailure? Add(JsonNode? result, out string? cursor)
     {
         cursor = null;
-        var page = result.Deserialize<JsonElement>(McpJsonUtilities.DefaultOptions);
-        if (page.ValueKind != JsonValueKind.Object || !page.TryGetProperty("tools", out var tools) || tools.ValueKind != JsonValueKind.Array)
+        if (Member(result, "tools") is not JsonArray tools)
         {
             return McpFailures.NotMcp();
         }
 
-        foreach (var element in tools.EnumerateArray())
+        foreach (var entry in tools)
         {
-            if (Read(element) is not { } tool || !_names.Add(tool.Name))
+            if (Read(entry) is not { } tool || !_names.Add(tool.Name))
             {
                 LeftOut++;
                 continue;
@@ -56,44 +53,40 @@ internal sealed class McpToolList(int maxTools, int maxBytes)
         }
 
         // Empty text is no place to go on from: it would begin anew.
-        cursor = ReadText(page, "nextCursor") is { Length: > 0 } next ? next : null;
+        cursor = Text(result, "nextCursor") is { Length: > 0 } next ? next : null;
         return null;
     }
 
-    private static McpTool? Read(JsonElement element)
-    {
-        if (element.ValueKind != JsonValueKind.Object || ReadText(element, "name") is not { Length: > 0 } name
-            || !element.TryGetProperty("inputSchema", out var schema) || !DescribesObject(schema))
-        {
-            return null;
-        }
-
-        var annotations = element.TryGetProperty("annotations", out var hints) && hints.ValueKind == JsonValueKind.Object ? hints : default;
-        var isReadOnly = IsTrue(annotations, "readOnlyHint");
-        return new McpTool(
-            name, ReadText(element, "description"), RawOf(schema), annotations.ValueKind == JsonValueKind.Object ? RawOf(annotations) : default,
-            isReadOnly, isReadOnly || IsTrue(annotations, "idempotentHint"));
-    }
-
-    // MCP wants "type": "object"; servers that leave it out mean it.
-    private static bool DescribesObject(JsonElement schema) => schema.ValueKind == JsonValueKind.Object
-        && (!schema.TryGetProperty("type", out var type) || (type.ValueKind == JsonValueKind.String && type.ValueEquals("object"u8)));
-
-    private static bool IsTrue(JsonElement hints, string name) =>
-        hints.ValueKind == JsonValueKind.Object && hints.TryGetProperty(name, out var hint) && hint.ValueKind == JsonValueKind.True;
-
-    private static string? ReadText(JsonElement element, string name)
+    private static McpTool? Read(JsonNode? entry)
     {
         try
         {
-            return element.TryGetProperty(name, out var text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+            if (Text(entry, "name") is not { Length: > 0 } name || Member(entry, "inputSchema") is not JsonObject schema || !DescribesObject(schema))
+            {
+                return null;
+            }
+
+            var annotations = Member(entry, "annotations") as JsonObject;
+            var isReadOnly = IsTrue(annotations, "readOnlyHint");
+            return new McpTool(
+                name, Text(entry, "description"), RawOf(schema), annotations is null ? default : RawOf(annotations),
+                isReadOnly, isReadOnly || IsTrue(annotations, "idempotentHint"));
         }
-        catch (InvalidOperationException)
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
         {
-            // An escape that is half a surrogate pair.
+            // Escapes that are half a surrogate pair; a member that is there twice.
             return null;
         }
     }
 
-    private static byte[] RawOf(JsonElement element) => JsonMarshal.GetRawUtf8Value(element).ToArray();
+    // MCP wants "type": "object"; servers that leave it out mean it.
+    private static bool DescribesObject(JsonObject schema) => Member(schema, "type") is null || Text(schema, "type") == "object";
+
+    private static bool IsTrue(JsonNode? hints, string name) => Member(hints, name)?.GetValueKind() == JsonValueKind.True;
+
+    private static string? Text(JsonNode? node, string name) => Member(node, name) is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
+
+    private static JsonNode? Member(JsonNode? node, string name) => node is JsonObject members && members.TryGetPropertyValue(name, out var member) ? member : null;
+
+    private static byte[] RawOf(JsonObject node) => Encoding.UTF8.GetBytes(node.ToJsonString());
 }

@@ -80,6 +80,20 @@ public sealed class McpCallTests : IAsyncLifetime
         Assert.All(_mcp.Calls, call => Assert.Equal("{}", call.Arguments?.ToJsonString()));
     }
 
+    [Fact]
+    public async Task Call_ArgumentThatTheServerWantsAsAHeader_IsSentAsOne()
+    {
+        await using var mcp = await TestMcpServer.StartAsync(new TestMcpServerOptions { SessionMode = HttpServerSessionMode.Stateless });
+        const string Schema = """{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}""";
+        mcp.Add(TestMcpTools.Saying("where", "here") with { InputSchema = JsonNode.Parse(Schema) });
+        var server = _host.Server(mcp.Endpoint);
+        await _host.Pool.ListToolsAsync(server, Cancellation);
+
+        Assert.Equal("here", (await CallAsync(server, "where", """{"region":"north"}""")).Text);
+
+        Assert.Equal("north", Assert.Single(mcp.Calls).Headers["Mcp-Param-Region"]);
+    }
+
     [Theory]
     [InlineData("{")]
     [InlineData("[]")]
@@ -485,7 +499,7 @@ public sealed class McpCallTests : IAsyncLifetime
                 return true;
             }
 
-            if ((string?)exchange.Message?["id"] == "question")
+            if (exchange.Message?["id"]?.ToJsonString() == "\"question\"")
             {
                 refusal.SetResult(exchange.Message!);
             }

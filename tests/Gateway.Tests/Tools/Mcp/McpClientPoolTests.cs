@@ -82,7 +82,7 @@ public sealed class McpClientPoolTests : IAsyncLifetime
                 return false;
             }
 
-            await exchange.Context.Response.Body.FlushAsync();
+            await exchange.OpenStreamAsync();
             await Until.TrueAsync(() => exchange.Context.RequestAborted.IsCancellationRequested);
             return true;
         });
@@ -185,7 +185,7 @@ public sealed class McpClientPoolTests : IAsyncLifetime
 
             if (exchange.HttpMethod == "GET")
             {
-                await exchange.EventAsync("{}", "ping");
+                await exchange.OpenStreamAsync();
                 stream.TrySetResult(exchange);
                 await Until.TrueAsync(() => exchange.Context.RequestAborted.IsCancellationRequested);
                 return true;

@@ -45,6 +45,8 @@ public sealed class McpResultsTests
     [InlineData("""{"type":"hologram","data":"AAAA"}""")]
     [InlineData("""{"type":"text"}""")]
     [InlineData("""{"type":"text","text":7}""")]
+    [InlineData("""{"type":"text","text":"\ud800"}""")]
+    [InlineData("""{"type":"text","type":"image","text":"twice"}""")]
     [InlineData("""{"type":"image","data":"AAAA"}""")]
     [InlineData("""{"type":"resource","resource":{"uri":"a:b"}}""")]
     [InlineData("""{"text":"no type"}""")]
@@ -67,7 +69,8 @@ public sealed class McpResultsTests
     [InlineData("null")]
     [InlineData("[]")]
     [InlineData("\"done\"")]
-    public void Read_NoObject_Throws(string result) => Assert.Throws<JsonException>(() => McpResults.Read(JsonNode.Parse(result)));
+    [InlineData("""{"structuredContent":{"text":"\ud800"}}""")]
+    public void Read_NoResult_Throws(string result) => Assert.Throws<JsonException>(() => McpResults.Read(JsonNode.Parse(result)));
 
     private static string TextOf(string result) => McpResults.ToText(McpResults.Read(JsonNode.Parse(result)));
 }

@@ -31,6 +31,14 @@ internal sealed class RawMcpExchange(HttpContext context, JsonObject? message)
         return Context.Response.WriteAsync(json);
     }
 
+    /// <summary>Sends the head of an event stream, and nothing that is an event.</summary>
+    public async Task OpenStreamAsync()
+    {
+        Context.Response.ContentType = "text/event-stream";
+        await Context.Response.WriteAsync(": open\n\n");
+        await Context.Response.Body.FlushAsync();
+    }
+
     /// <summary>Sends one event of a stream at once.</summary>
     public async Task EventAsync(string data, string type = "message")
     {
