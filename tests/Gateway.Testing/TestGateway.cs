@@ -47,6 +47,8 @@ public sealed class TestGateway : IAsyncDisposable
             {
                 builder.Services.AddSingleton(options.Time);
             }
+
+            options.ConfigureServices?.Invoke(builder.Services);
         });
         CollectedMetrics? metrics = null;
         try

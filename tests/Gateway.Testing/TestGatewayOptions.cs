@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+
 namespace Gateway.Testing;
 
 /// <summary>How a gateway under test is configured.</summary>
@@ -17,6 +19,9 @@ public sealed record TestGatewayOptions
 
     /// <summary>The clock; null for the real one.</summary>
     public TimeProvider? Time { get; init; }
+
+    /// <summary>Puts parts of the test's own in place of the gateway's; null for none.</summary>
+    public Action<IServiceCollection>? ConfigureServices { get; init; }
 
     /// <summary>The command line of the gateway.</summary>
     internal string[] ToArguments(string storePath)

@@ -8,8 +8,14 @@ internal sealed class StoredApprovalClaims(IResponseStore store, string tenant, 
 {
     private const string Prefix = "approval:";
 
+    /// <summary>Who takes what nobody may run. Not the response: a refusal may be sent again, and branches of a chain may all refuse.</summary>
+    private const string Nobody = "refused";
+
     public ValueTask<bool> ClaimAsync(string approvalRequestId, CancellationToken cancellationToken) =>
         store.ClaimAsync(tenant, Prefix + approvalRequestId, owner.ToString(), retention, cancellationToken);
+
+    public ValueTask<bool> RefuseAsync(string approvalRequestId, CancellationToken cancellationToken) =>
+        store.ClaimAsync(tenant, Prefix + approvalRequestId, Nobody, retention, cancellationToken);
 
     public async ValueTask ReleaseAsync(string approvalRequestId)
     {

@@ -5,15 +5,17 @@ namespace Gateway.Tools;
 /// <summary>Finds the approvals that a request brings, and what they approve.</summary>
 internal static class Approvals
 {
-    /// <summary>Finds the calls that the request approves and that have not run yet.</summary>
+    /// <summary>Finds the calls that the request approves or refuses and that have not run yet.</summary>
     /// <param name="items">The whole context.</param>
     /// <param name="chainItems">How many of the items are the chain's.</param>
-    /// <param name="pending">The approval requests, in the order of their answers.</param>
+    /// <param name="approved">The approval requests that are answered with yes, in the order of their answers.</param>
+    /// <param name="refused">The ids of those that are answered with no.</param>
     /// <returns>The error to answer with, or null.</returns>
-    public static ApiError? Find(IReadOnlyList<Item> items, int chainItems, out IReadOnlyList<Item> pending)
+    public static ApiError? Find(IReadOnlyList<Item> items, int chainItems, out IReadOnlyList<Item> approved, out IReadOnlyList<string> refused)
     {
-        var found = new List<Item>();
-        pending = found;
+        var yes = new List<Item>();
+        var no = new List<string>();
+        (approved, refused) = (yes, no);
         HashSet<string>? answered = null;
         for (var i = 0; i < items.Count; i++)
         {
@@ -45,7 +47,11 @@ internal static class Approvals
             // A call in the input itself is history that the client sent along.
             if (run < 0 && McpItems.IsApproved(items[i]))
             {
-                found.Add(request);
+                yes.Add(request);
+            }
+            else if (run < 0)
+            {
+                no.Add(id);
             }
         }
 

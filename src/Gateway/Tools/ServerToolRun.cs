@@ -22,7 +22,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     /// <returns>The error that ends the response, or null.</returns>
     public async Task<ApiError?> BeginAsync(CancellationToken cancellationToken)
     {
-        if (Approvals.Find(_loop.Items, _loop.ChainItems, out var approved) is { } unknown)
+        if (Approvals.Find(_loop.Items, _loop.ChainItems, out var approved, out var refusals) is { } unknown)
         {
             return unknown;
         }
@@ -40,7 +40,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
 
         try
         {
-            return await ClaimAsync(approved, cancellationToken)
+            return await ClaimAsync(approved, refusals, cancellationToken)
                 ?? await ListAsync(cancellationToken)
                 ?? ResolveChoice()
                 ?? await RunApprovedAsync(approved, cancellationToken);
@@ -256,7 +256,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         return null;
     }
 
-    private async Task<ApiError?> ClaimAsync(IReadOnlyList<Item> approved, CancellationToken cancellationToken)
+    private async Task<ApiError?> ClaimAsync(IReadOnlyList<Item> approved, IReadOnlyList<string> refusals, CancellationToken cancellationToken)
     {
         foreach (var request in approved)
         {
@@ -267,6 +267,14 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             }
 
             _claimed.Add(id);
+        }
+
+        foreach (var id in refusals)
+        {
+            if (!await _loop.Approvals.RefuseAsync(id, cancellationToken))
+            {
+                return Approvals.Used(PathOf(id), id);
+            }
         }
 
         return null;

@@ -56,7 +56,8 @@ internal static class ResponseShape
         foreach (var member in item.EnumerateObject())
         {
             Xunit.Assert.True(
-                member.Value.ValueKind != JsonValueKind.Null || (item.Text("type"), member.Name) is ("mcp_call", "output") or ("file_search_call", "results") or ("code_interpreter_call", "outputs"),
+                member.Value.ValueKind != JsonValueKind.Null || (item.Text("type"), member.Name) is ("mcp_call", "output") or ("file_search_call", "results") or ("code_interpreter_call", "outputs")
+                    or ("image_generation_call", "result"),
                 $"Item optionals are omitted, not null: {item.GetRawText()}");
         }
 

@@ -135,6 +135,31 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
     }
 
     [Fact]
+    public async Task ApprovedInOneBranchAndRefusedInAnother_Is400()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+
+        var reply = await PostAsync(WithModel($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1, "false")}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "input[0].approval_request_id");
+    }
+
+    [Fact]
+    public async Task RefusedTwice_IsTheSameAnswerTwice()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        var refusal = $$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1, "false")}}]}""";
+
+        await CreateAsync(refusal);
+        await CreateAsync(refusal);
+
+        Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
     public async Task AnsweredTwiceInOneRequest_Is400AndNothingRuns()
     {
         await StartAsync();

@@ -1,0 +1,238 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Gateway.Testing.Mcp;
+using Gateway.Testing.Scripting;
+using ModelContextProtocol.Protocol;
+
+namespace Gateway.FunctionalTests.Tools;
+
+/// <summary>Hosted tools that the operator has bound to a server of its own: the API's own items and events over calls of that server.</summary>
+public sealed class HostedToolTests(GatewayFixture fixture) : McpTest(fixture), IClassFixture<GatewayFixture>
+{
+    private static readonly TestMcpTool Files = new("find", (_, _, _) => Task.FromResult(TestMcpTools.Text(
+        "A passage", new JsonObject { ["results"] = new JsonArray(new JsonObject { ["file_id"] = "file_1", ["filename"] = "a.txt", ["score"] = 0.5, ["text"] = "A passage" }) })));
+
+    private static readonly TestMcpTool Painter = new("paint", (_, _, _) => Task.FromResult(new CallToolResult { Content = [ImageContentBlock.FromBytes(TestMcpTools.Png, "image/png")] }));
+
+    [Theory]
+    [InlineData("web_search")]
+    [InlineData("web_search_2025_08_26")]
+    [InlineData("web_search_preview")]
+    [InlineData("web_search_preview_2025_03_11")]
+    public async Task WebSearch_UnderEachOfItsNames_HasItsItemsAndEvents(string type)
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("web_search", """{"query":"cats"}""")), ChatAnswer.Say("Done."));
+
+        var stream = await StreamAsync($$$"""{"input":"Go","tools":[{"type":"{{{type}}}","filters":{"allowed_domains":["a.example"]}}]}""");
+
+        Assert.Equal(
+            ["output_item.added", "web_search_call.in_progress", "web_search_call.searching", "web_search_call.completed", "output_item.done"], ItemEvents(stream.Types));
+        var item = stream.Final.At("output[0]");
+        Assert.Equal(("web_search_call", "completed", "search", "cats"), (item.Text("type"), item.Text("status"), item.Text("action.type"), item.Text("action.query")));
+        Assert.Equal("""{"domains":["a.example"],"lang":"en","message":"cats"}""", Server.Calls[0].Arguments!.ToJsonString());
+        Assert.Equal("tool: Echo: cats", Prompt.Last());
+        Assert.Equal(type, stream.Final.Text("tools[0].type"));
+        Assert.Equal(["web_search"], Gateway.Metrics.Of("gateway.tool.call.duration").Select(m => (string?)m.Tags["tool"]));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task FileSearch_ShowsItsResultsOnlyWhenAsked(bool included)
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("file_search", """{"query":"cats"}""")), ChatAnswer.Say("Done."));
+        var include = included ? "\"include\":[\"file_search_call.results\"]," : "";
+
+        var stream = await StreamAsync($$$"""{{{{include}}}"input":"Go","tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]}""");
+
+        Assert.Equal(
+            ["output_item.added", "file_search_call.in_progress", "file_search_call.searching", "file_search_call.completed", "output_item.done"], ItemEvents(stream.Types));
+        var item = stream.Final.At("output[0]");
+        Assert.Equal(("file_search_call", "completed", "cats"), (item.Text("type"), item.Text("status"), item.Text("queries[0]")));
+        Assert.Equal(included ? "a.txt" : null, item.Find("results[0].filename")?.GetString());
+        Assert.Equal("tool: A passage", Prompt.Last());
+        Assert.Equal("""{"q":"cats","stores":["vs_1"]}""", Server.Calls[0].Arguments!.ToJsonString());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task CodeInterpreter_ShowsItsCodeAndItsOutputsOnlyWhenAsked(bool included)
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("code_interpreter", """{"code":"1 + 1"}""")), ChatAnswer.Say("Done."));
+        var include = included ? "\"include\":[\"code_interpreter_call.outputs\"]," : "";
+
+        var stream = await StreamAsync($$$$"""{{{{{include}}}}"input":"Go","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}""");
+
+        Assert.Equal(
+            [
+                "output_item.added", "code_interpreter_call.in_progress", "code_interpreter_call_code.delta", "code_interpreter_call_code.done",
+                "code_interpreter_call.interpreting", "code_interpreter_call.completed", "output_item.done",
+            ],
+            ItemEvents(stream.Types));
+        var item = stream.Final.At("output[0]");
+        Assert.Equal(("code_interpreter_call", "completed", "1 + 1"), (item.Text("type"), item.Text("status"), item.Text("code")));
+        Assert.StartsWith("cntr_", item.Text("container_id"), StringComparison.Ordinal);
+        Assert.Equal(included ? "Echo: 1 + 1" : null, item.Find("outputs[0].logs")?.GetString());
+        Assert.Equal("tool: Echo: 1 + 1", Prompt.Last());
+
+        // The next turn of the chain has the same container, and the model sees the output that the client did not.
+        Upstream.Enqueue(Calls(("code_interpreter", """{"code":"2"}""")), ChatAnswer.Say("Done."));
+        var next = await CreateAsync(
+            $$$"""{"input":"More","previous_response_id":"{{{stream.Id}}}","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}""");
+        Assert.Equal(item.Text("container_id"), next.Text("output[0].container_id"));
+        Assert.Equal(
+            ["user: Go", """assistant: code_interpreter({"code":"1 + 1"})""", "tool: Echo: 1 + 1", "assistant: Done.", "user: More", """assistant: code_interpreter({"code":"2"})""", "tool: Echo: 2"],
+            Prompt);
+    }
+
+    [Fact]
+    public async Task Python_IsAnMcpCall()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("python", """{"code":"1 + 1"}""")), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync("""{"input":"Go","tools":[{"type":"python"}]}""");
+
+        Assert.Equal(["mcp_call", "message"], response.Types("output"));
+        var call = response.At("output[0]");
+        Assert.Equal(
+            ("python", "python", """{"code":"1 + 1"}""", "Echo: 1 + 1"), (call.Text("server_label"), call.Text("name"), call.Text("arguments"), call.Text("output")));
+
+        await CreateAsync($$$"""{"input":"More","previous_response_id":"{{{response.Text("id")}}}","tools":[{"type":"python"}]}""");
+        Assert.Equal(["user: Go", """assistant: python({"code":"1 + 1"})""", "tool: Echo: 1 + 1", "assistant: Done.", "user: More"], Prompt);
+    }
+
+    [Fact]
+    public async Task ImageGeneration_ShowsTheImageToTheUserAndNotToTheModel()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("image_generation", """{"prompt":"a cat"}""")), ChatAnswer.Say("Done."));
+
+        var stream = await StreamAsync("""{"input":"Go","tools":[{"type":"image_generation"}]}""");
+
+        Assert.Equal(
+            ["output_item.added", "image_generation_call.in_progress", "image_generation_call.generating", "image_generation_call.completed", "output_item.done"],
+            ItemEvents(stream.Types));
+        Assert.Equal(Convert.ToBase64String(TestMcpTools.Png.Span), stream.Final.Text("output[0].result"));
+        Assert.Equal("tool: The image was made and is shown to the user.", Prompt.Last());
+    }
+
+    [Theory]
+    [InlineData("web_search", "web_search", "query")]
+    [InlineData("file_search", "file_search", "query")]
+    [InlineData("code_interpreter", "code_interpreter", "code")]
+    [InlineData("image_generation", "image_generation", "prompt")]
+    [InlineData("python", "python", "code")]
+    public async Task HostedCallThatFails_IsToldAndTheLoopGoesOn(string type, string name, string argument)
+    {
+        await StartAsync();
+        Server.RemoveTools().Add(
+            new TestMcpTool("echo", (_, _, _) => Task.FromResult(TestMcpTools.Error("No."))), new TestMcpTool("find", (_, _, _) => Task.FromResult(TestMcpTools.Error("No."))),
+            new TestMcpTool("paint", (_, _, _) => Task.FromResult(TestMcpTools.Error("No."))));
+        Upstream.Enqueue(Calls((name, $$"""{"{{argument}}":"x"}""")), ChatAnswer.Say("Then not."));
+
+        var stream = await StreamAsync($$"""{"input":"Go","tools":[{{Declare(type)}}]}""");
+
+        Assert.Equal(("failed", "tool: No.", "Then not."), (stream.Final.Text("output[0].status"), Prompt.Last(), stream.Text));
+    }
+
+    [Theory]
+    [InlineData("web_search", """{"type":"web_search"}""")]
+    [InlineData("web_search_preview", """{"type":"web_search_preview"}""")]
+    [InlineData("code_interpreter", """{"type":"code_interpreter"}""")]
+    [InlineData("web_search", """{"type":"allowed_tools","mode":"required","tools":[{"type":"web_search"}]}""")]
+    public async Task Choice_CanForceABoundTool(string type, string choice)
+    {
+        await StartAsync();
+        var name = type.StartsWith("web_search", StringComparison.Ordinal) ? "web_search" : type;
+        Upstream.Enqueue(Calls((name, """{"query":"cats","code":"1"}""")), ChatAnswer.Say("Done."));
+
+        await CreateAsync($$$"""{"input":"Go","tool_choice":{{{choice}}},"tools":[{{{Declare(type)}}},{"type":"function","name":"f","parameters":{"type":"object"}}]}""");
+
+        var sent = Upstream.Calls[0].Body["tool_choice"]!;
+        if (sent is JsonObject)
+        {
+            Assert.Equal(name, (string?)sent["function"]!["name"]);
+        }
+        else
+        {
+            Assert.Equal("required", (string?)sent);
+            Assert.Equal([name], Upstream.Calls[0].Body["tools"]!.AsArray().Select(tool => (string?)tool!["function"]!["name"]));
+        }
+
+        Assert.Single(Server.Calls);
+        Assert.Equal("auto", (string?)Upstream.Calls[1].Body["tool_choice"] ?? "auto");
+    }
+
+    [Fact]
+    public async Task FunctionOfTheClientsWithTheSameName_Is400()
+    {
+        await StartAsync();
+
+        var reply = await PostAsync(WithModel("""{"input":"Go","tools":[{"type":"web_search"},{"type":"function","name":"web_search","parameters":{"type":"object"}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "tools[1].name");
+    }
+
+    [Fact]
+    public async Task CallsOfBoundTools_Count()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("web_search", """{"query":"a"}"""), ("web_search", """{"query":"b"}""")), ChatAnswer.Say("Enough."));
+
+        var response = await CreateAsync("""{"input":"Go","max_tool_calls":1,"tools":[{"type":"web_search"}]}""");
+
+        Assert.Single(Server.Calls);
+        Assert.Equal(["web_search_call", "message"], response.Types("output"));
+    }
+
+    [Fact]
+    public async Task TypeThatIsNotBound_IsDroppedAndCanNotBeForced()
+    {
+        await base.StartAsync();
+
+        await CreateAsync("""{"input":"Go","tools":[{"type":"web_search"}]}""");
+        Assert.Null(Upstream.LastCall.Body["tools"]);
+
+        (await PostAsync(WithModel("""{"input":"Go","tool_choice":{"type":"web_search"},"tools":[{"type":"web_search"}]}"""))).AssertError(400, "invalid_value", "tools[0].type");
+        (await PostAsync(WithModel("""{"input":"Go","tools":[{"type":"python"}]}"""))).AssertError(400, "invalid_value", "tools[0].type");
+    }
+
+    private async Task StartAsync()
+    {
+        await StartAsync(server => [
+            ("Gateway:Tools:Servers:own:Url", server.Endpoint.AbsoluteUri),
+            .. Bind("web_search", "echo", ("message", "query"), ("domains", "tool.filters.allowed_domains"), ("lang", "=en")),
+            .. Bind("file_search", "find", ("q", "query"), ("stores", "tool.vector_store_ids")),
+            .. Bind("code_interpreter", "echo", ("message", "code")),
+            .. Bind("python", "echo", ("message", "code")),
+            .. Bind("image_generation", "paint"),
+        ]);
+        Server.Add(Files, Painter);
+    }
+
+    private static IEnumerable<(string, string)> Bind(string type, string tool, params IEnumerable<(string Name, string Source)> arguments) =>
+    [
+        ($"Gateway:Tools:Bindings:{type}:Server", "own"),
+        ($"Gateway:Tools:Bindings:{type}:Tool", tool),
+        .. arguments.Select(argument => ($"Gateway:Tools:Bindings:{type}:Arguments:{argument.Name}", argument.Source)),
+    ];
+
+    private static string Declare(string type) => type switch
+    {
+        "file_search" => """{"type":"file_search","vector_store_ids":["vs_1"]}""",
+        "code_interpreter" => """{"type":"code_interpreter","container":{"type":"auto"}}""",
+        _ => $$"""{"type":"{{type}}"}""",
+    };
+
+    /// <summary>The events of the first item.</summary>
+    private static IEnumerable<string> ItemEvents(IEnumerable<string?> types)
+    {
+        var of = types.Skip(2).Select(type => type!["response.".Length..]).ToList();
+        return of.Take(of.IndexOf("output_item.done") + 1);
+    }
+}

@@ -1,0 +1,135 @@
+using System.Net;
+using Gateway.Egress;
+using Gateway.Testing.Mcp;
+using Gateway.Testing.Scripting;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Gateway.FunctionalTests.Tools;
+
+/// <summary>Where a client may send the gateway: to public hosts, and to those that the operator allows.</summary>
+public sealed class ToolEgressTests(GatewayFixture fixture) : McpTest(fixture), IClassFixture<GatewayFixture>
+{
+    [Theory]
+    [InlineData("http://127.0.0.1:PORT/mcp")]
+    [InlineData("http://localhost:PORT/mcp")]
+    [InlineData("http://2130706433:PORT/mcp")]
+    [InlineData("http://0x7f.1:PORT/mcp")]
+    [InlineData("http://0177.0.0.1:PORT/mcp")]
+    [InlineData("http://0.0.0.0:PORT/mcp")]
+    [InlineData("http://[::1]:PORT/mcp")]
+    [InlineData("http://[::ffff:127.0.0.1]:PORT/mcp")]
+    [InlineData("http://[::]:PORT/mcp")]
+    [InlineData("http://[fe80::1]/mcp")]
+    [InlineData("http://[fd00::1]/mcp")]
+    [InlineData("http://10.0.0.1/mcp")]
+    [InlineData("http://172.16.0.1/mcp")]
+    [InlineData("http://192.168.0.1/mcp")]
+    [InlineData("http://169.254.169.254/latest/meta-data")]
+    [InlineData("http://100.64.0.1/mcp")]
+    [InlineData("http://224.0.0.1/mcp")]
+    [InlineData("http://user:password@203.0.113.1/mcp")]
+    [InlineData("file:///etc/passwd")]
+    [InlineData("gopher://203.0.113.1/")]
+    [InlineData("/mcp")]
+    public async Task AddressThatIsNotPublic_Is400AndNothingIsConnected(string url)
+    {
+        Server = Own(await TestMcpServer.StartAsync());
+        await UseOwnGatewayAsync();
+        var tools = $$"""[{"type":"web_search"},{"type":"mcp","server_label":"srv","server_url":"{{url.Replace("PORT", $"{Server.Endpoint.Port}", StringComparison.Ordinal)}}"}]""";
+
+        foreach (var stream in (string[])["true", "false"])
+        {
+            var reply = await PostAsync(WithModel($$"""{"input":"Go","stream":{{stream}},"tools":{{tools}}}"""));
+
+            reply.AssertError(400, "invalid_value", "tools[1].server_url");
+        }
+
+        Assert.Empty(Server.Requests);
+        Assert.Empty(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task MetadataService_IsNotAllowedByARange()
+    {
+        await UseOwnGatewayAsync(("Gateway:Tools:AllowedHosts:0", "169.254.0.0/16"));
+
+        var reply = await PostAsync(WithModel("""{"input":"Go","tools":[{"type":"mcp","server_label":"srv","server_url":"http://169.254.169.254/mcp"}]}"""));
+
+        reply.AssertError(400, "invalid_value", "tools[0].server_url");
+    }
+
+    [Fact]
+    public async Task HostsOfATenant_AreAllItMayReach()
+    {
+        await StartAsync(
+            ("Gateway:Tools:AllowedHosts:1", "localhost"), ("Gateway:Tenants:few:Keys:0", "key-few"), ("Gateway:Tenants:few:Policy:ToolHosts:0", "localhost"),
+            ("Gateway:Tenants:all:Keys:0", "key-all"));
+        var json = WithModel($$"""{"input":"Go","tools":[{{Mcp()}}]}""");
+
+        (await PostAsync(json, "key-few")).AssertError(400, "invalid_value", "tools[0].server_url");
+        Assert.Empty(Server.Requests);
+
+        (await PostAsync(json, "key-all")).AssertOk();
+        (await PostAsync(json.Replace("127.0.0.1", "localhost", StringComparison.Ordinal), "key-few")).AssertOk();
+    }
+
+    [Fact]
+    public async Task NameThatChangesItsAddress_IsNotFollowed()
+    {
+        var resolver = new ChangingResolver(IPAddress.Parse("93.184.215.14"), IPAddress.Loopback);
+        Server = Own(await TestMcpServer.StartAsync());
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with { ConfigureServices = services => services.AddSingleton<IHostResolver>(resolver) });
+
+        var reply = await PostAsync(WithModel($$"""
+            {"input":"Go","tools":[{"type":"mcp","server_label":"srv","server_url":"http://rebind.example:{{Server.Endpoint.Port}}/mcp","require_approval":"never"}]}
+            """));
+
+        reply.AssertError(424, "http_error", "tools", "external_connector_error");
+        Assert.True(resolver.Asked >= 2);
+        Assert.Empty(Server.Requests);
+        Assert.Empty(Upstream.Calls);
+    }
+
+    [Theory]
+    [InlineData("http://localhost:PORT/mcp")]
+    [InlineData("http://169.254.169.254/latest")]
+    public async Task RedirectToAnAddressThatIsNotAllowed_IsNotFollowed(string location)
+    {
+        await StartAsync(server => [("Gateway:Tools:AllowedHosts:0", $"127.0.0.1:{server.Endpoint.Port}")]);
+        var target = Own(await TestMcpServer.StartAsync());
+        Server.Fail(McpFault.Redirect(new Uri(location.Replace("PORT", $"{target.Endpoint.Port}", StringComparison.Ordinal))));
+
+        var reply = await PostAsync(WithModel($$"""{"input":"Go","tools":[{{Mcp()}}]}"""));
+
+        reply.AssertError(424, "http_error", "tools", "external_connector_error");
+        Assert.Empty(target.Requests);
+        Assert.NotEmpty(Server.Requests);
+    }
+
+    [Fact]
+    public async Task RedirectOfACall_FailsTheCall()
+    {
+        await StartAsync(server => [("Gateway:Tools:AllowedHosts:0", $"127.0.0.1:{server.Endpoint.Port}")]);
+        var target = Own(await TestMcpServer.StartAsync());
+        target.Add(TestMcpTools.Echo);
+        Server.Fail(McpFault.Redirect(new Uri($"http://localhost:{target.Endpoint.Port}/mcp")), "tools/call");
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))), ChatAnswer.Say("Then not."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Mcp()}}]}""");
+
+        Assert.Equal(("failed", "Then not."), (response.Text("output[1].status"), response.OutputText()));
+        Assert.Empty(target.Requests);
+    }
+
+    /// <summary>Answers with one address first, and with another from then on.</summary>
+    private sealed class ChangingResolver(IPAddress first, IPAddress then) : IHostResolver
+    {
+        private int _asked;
+
+        public int Asked => _asked;
+
+        public Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken) =>
+            Task.FromResult<IPAddress[]>([Interlocked.Increment(ref _asked) == 1 ? first : then]);
+    }
+}

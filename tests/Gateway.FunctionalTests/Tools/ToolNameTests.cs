@@ -1,0 +1,159 @@
+using Gateway.Testing.Mcp;
+using Gateway.Testing.Scripting;
+
+namespace Gateway.FunctionalTests.Tools;
+
+/// <summary>Tools of several servers under names that Chat Completions servers take, and back.</summary>
+public sealed class ToolNameTests(GatewayFixture fixture) : McpTest(fixture), IClassFixture<GatewayFixture>
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task SeveralServers_EachGetItsOwnCalls(bool streamed)
+    {
+        await StartAsync();
+        var other = Own(await TestMcpServer.StartAsync());
+        other.Add(TestMcpTools.Saying("echo", "from the other"));
+        Upstream.Enqueue(Calls(("other__echo", "{}"), ("srv__echo", Echo("hi"))), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Mcp()}},{{Mcp("other", server: other)}}]}""", streamed);
+
+        Assert.Equal(["srv__echo", "srv__add", "srv__failing", "other__echo"], OfferedNames());
+        Assert.Equal(["srv", "other"], response.Each("output").Take(2).Select(list => list.Text("server_label")));
+        Assert.Equal(
+            [("other", "echo", "from the other"), ("srv", "echo", "Echo: hi")],
+            response.Each("output").Where(item => item.Text("type") == "mcp_call").Select(call => (call.Text("server_label"), call.Text("name"), call.Text("output"))));
+        Assert.Equal((1, 1), (Server.Calls.Count, other.Calls.Count));
+    }
+
+    [Fact]
+    public async Task OddNames_AreOfferedAsLegalOnesAndCalledAsTheyAre()
+    {
+        await StartAsync();
+        string[] names = [.. TestMcpTools.OddNames, new string('n', 99) + "m"];
+        Server.RemoveTools().Add(names.Select(name => TestMcpTools.Saying(name, $"I am {name}")));
+        await CreateAsync($$"""{"input":"Go","tools":[{{Mcp()}}]}""");
+        var offered = OfferedNames().ToArray();
+        Assert.Equal(names.Length, offered.Distinct().Count());
+        Assert.All(offered, name => Assert.Matches("^[A-Za-z0-9_-]{1,64}$", name));
+        Upstream.Enqueue(Calls(offered.Select(name => (name!, "{}"))), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Mcp()}}]}""");
+
+        var calls = response.Each("output").Where(item => item.Text("type") == "mcp_call").ToArray();
+        Assert.Equal(names, calls.Select(call => call.Text("name")));
+        Assert.Equal(names.Select(name => $"I am {name}"), calls.Select(call => call.Text("output")));
+        Assert.Equal(names.Order(StringComparer.Ordinal), Server.Calls.Select(call => call.Name!).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task FunctionOfTheClientsWithTheSameName_IsTheClients()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))));
+
+        var response = await CreateAsync($$$"""{"input":"Go","tools":[{"type":"function","name":"srv__echo","parameters":{"type":"object"}},{{{Mcp()}}}]}""");
+
+        Assert.Equal(["srv__add", "srv__echo", "srv__failing"], OfferedNames().Order(StringComparer.Ordinal));
+        Assert.Equal(["mcp_list_tools", "function_call"], response.Types("output"));
+        Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
+    public async Task LabelsThatAreTheSame_Are400()
+    {
+        await StartAsync();
+
+        var reply = await PostAsync(WithModel($$"""{"input":"Go","tools":[{{Mcp()}},{{Mcp()}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "tools[1].server_label");
+    }
+
+    [Fact]
+    public async Task LabelsThatFlattenToTheSameName_OfferOneTool()
+    {
+        await StartAsync();
+        var other = Own(await TestMcpServer.StartAsync());
+        other.Add(TestMcpTools.Saying("b__c", "other"));
+        Server.RemoveTools().Add(TestMcpTools.Saying("c", "first"));
+        Upstream.Enqueue(Calls(("a__b__c", "{}")), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Mcp("a__b")}},{{Mcp("a", server: other)}}]}""");
+
+        Assert.Equal(["a__b__c"], OfferedNames());
+        Assert.Equal("first", response.Text("output[2].output"));
+    }
+
+    [Theory]
+    [InlineData("functions.srv__echo")]
+    [InlineData("SRV__Echo")]
+    public async Task NameThatTheModelAlters_IsUnderstood(string name)
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls((name, Echo("hi"))), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Mcp()}}]}""");
+
+        Assert.Equal(("echo", "Echo: hi"), (response.Text("output[1].name"), response.Text("output[1].output")));
+    }
+
+    [Theory]
+    [InlineData("""{"type":"mcp","server_label":"srv","name":"add"}""", "srv__add", true)]
+    [InlineData("""{"type":"mcp","server_label":"srv"}""", "srv__echo,srv__add,srv__failing", false)]
+    [InlineData("""{"type":"allowed_tools","mode":"required","tools":[{"type":"mcp","server_label":"srv","name":"add"},{"type":"function","name":"f"}]}""", "srv__add,f", false)]
+    [InlineData("""{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"srv"}]}""", "srv__echo,srv__add,srv__failing", null)]
+    public async Task Choice_HoldsInTheFirstRoundAndIsRelaxedAfterIt(string choice, string allowed, bool? isNamed)
+    {
+        await StartAsync();
+        var other = Own(await TestMcpServer.StartAsync());
+        other.Add(TestMcpTools.Echo);
+        Upstream.Enqueue(Calls(("srv__add", """{"a":1,"b":2}""")), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync($$$"""
+            {"input":"Go","tool_choice":{{{choice}}},"tools":[{{{Mcp()}}},{{{Mcp("other", server: other)}}},{"type":"function","name":"f","parameters":{"type":"object"}}]}
+            """);
+
+        Assert.Equal("3", response.Text("output[2].output"));
+        var first = Upstream.Calls[0].Body["tool_choice"];
+        if (isNamed == true)
+        {
+            Assert.Equal("srv__add", (string?)first!["function"]!["name"]);
+        }
+        else
+        {
+            Assert.Equal(allowed.Split(',').Order(), Upstream.Calls[0].Body["tools"]!.AsArray().Select(tool => (string?)tool!["function"]!["name"]).Order());
+            Assert.Equal(isNamed is null ? "auto" : "required", (string?)first ?? "auto");
+        }
+
+        Assert.Equal("auto", (string?)Upstream.Calls[1].Body["tool_choice"] ?? "auto");
+    }
+
+    [Theory]
+    [InlineData("""{"type":"mcp","server_label":"srv","name":"nothing"}""")]
+    [InlineData("""{"type":"mcp","server_label":"nobody"}""")]
+    [InlineData("""{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"nobody"}]}""")]
+    public async Task ChoiceOfNoTool_Is400(string choice)
+    {
+        await StartAsync();
+
+        var reply = await PostAsync(WithModel($$"""{"input":"Go","tool_choice":{{choice}},"tools":[{{Mcp()}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "tool_choice");
+    }
+
+    [Fact]
+    public async Task ToolOutsideTheChoice_DoesNotRun()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))), ChatAnswer.Say("Then not."));
+
+        var response = await CreateAsync($$$"""
+            {"input":"Go","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"srv","name":"add"}]},"tools":[{{{Mcp()}}}]}
+            """);
+
+        Assert.Empty(Server.Calls);
+        Assert.Equal("Then not.", response.OutputText());
+    }
+
+    private IEnumerable<string?> OfferedNames() => Upstream.LastCall.Body["tools"]!.AsArray().Select(tool => (string?)tool!["function"]!["name"]);
+}
