@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Gateway.Testing.Mcp;
 using Gateway.Testing.Scripting;
 
 namespace Gateway.FunctionalTests.Tools;
