@@ -4,15 +4,16 @@ using Gateway.Load.Run;
 
 namespace Gateway.Load;
 
-/// <summary>The load bench: <c>mock</c>, <c>yarp</c> and <c>run</c>. Exit codes: 0 done, 1 the run failed, 2 wrong usage.</summary>
+/// <summary>The load bench: <c>mock</c>, <c>tool-server</c>, <c>yarp</c> and <c>run</c>. Exit codes: 0 done, 1 the run failed, 2 wrong usage.</summary>
 internal static class LoadProgram
 {
     private const string Usage = """
         Usage: Gateway.Load <verb> [--name value ...]
 
-          mock   A fast Chat Completions server on 127.0.0.1 with fixed answers.
-          yarp   A bare YARP passthrough to it: the yardstick.
-          run    Starts mock, yarp (twice), the gateway in its variants, and measures them in interleaved rounds.
+          mock          A fast Chat Completions server on 127.0.0.1 with fixed answers.
+          tool-server   An MCP server on 127.0.0.1 with one tool, which waits.
+          yarp          A bare YARP passthrough to the mock: the yardstick.
+          run           Starts the mocks, yarp (twice), the gateway in its variants, and measures them in interleaved rounds.
 
         `<verb> --help` lists the options of a verb.
         """;
@@ -29,13 +30,16 @@ internal static class LoadProgram
                 case "mock" when MockOptions.Read(args[1..]) is { } options:
                     await MockServer.RunAsync(options, stopping.Token);
                     return 0;
+                case "tool-server" when ToolServerOptions.Read(args[1..]) is { } options:
+                    await ToolServer.RunAsync(options, stopping.Token);
+                    return 0;
                 case "yarp" when YarpOptions.Read(args[1..]) is { } options:
                     await YarpServer.RunAsync(options, stopping.Token);
                     return 0;
                 case "run" when RunOptions.Read(args[1..]) is { } options:
                     await LoadRun.RunAsync(options, stopping.Token);
                     return 0;
-                case "mock" or "yarp" or "run":
+                case "mock" or "tool-server" or "yarp" or "run":
                     return 0;
                 case "--help" or "-h" or "help":
                     Console.WriteLine(Usage);

@@ -6,7 +6,7 @@ namespace Gateway.Load.Mock;
 
 /// <summary>
 /// A Chat Completions server that costs as little as Kestrel allows. The request's <c>stream</c> flag decides between JSON and an event
-/// stream; a stream is paced when the model is <c>mock-paced</c> and a burst otherwise.
+/// stream; a stream is paced when the model is <c>mock-paced</c> and a burst otherwise. Two more models are <see cref="WaitingModel"/>'s.
 /// </summary>
 internal sealed class MockServer(MockOptions options)
 {
@@ -33,8 +33,12 @@ internal sealed class MockServer(MockOptions options)
             return;
         }
 
-        switch (await ReadKindAsync(context.Request.BodyReader, context.RequestAborted))
+        var (kind, turn) = await ReadAsync(context.Request.BodyReader, context.RequestAborted);
+        switch (kind)
         {
+            case AnswerKind.Waiting:
+                await AnswerWaitingAsync(context, turn!);
+                break;
             case AnswerKind.Json:
                 await AnswerJsonAsync(context.Response, _answers.Json);
                 break;
@@ -47,7 +51,7 @@ internal sealed class MockServer(MockOptions options)
         }
     }
 
-    private static async Task<AnswerKind> ReadKindAsync(PipeReader body, CancellationToken cancellationToken)
+    private async Task<(AnswerKind Kind, WaitingTurn? Turn)> ReadAsync(PipeReader body, CancellationToken cancellationToken)
     {
         var read = await body.ReadAsync(cancellationToken);
         while (!read.IsCompleted)
@@ -56,12 +60,12 @@ internal sealed class MockServer(MockOptions options)
             read = await body.ReadAsync(cancellationToken);
         }
 
-        var kind = Recognise(read.Buffer);
+        var recognised = Recognise(read.Buffer);
         body.AdvanceTo(read.Buffer.End);
-        return kind;
+        return recognised;
     }
 
-    private static AnswerKind Recognise(in ReadOnlySequence<byte> body)
+    private (AnswerKind Kind, WaitingTurn? Turn) Recognise(in ReadOnlySequence<byte> body)
     {
         if (body.IsSingleSegment)
         {
@@ -71,19 +75,24 @@ internal sealed class MockServer(MockOptions options)
         // A long chain comes in many segments; a search within one span is far quicker than over a sequence.
         var copy = ArrayPool<byte>.Shared.Rent((int)body.Length);
         body.CopyTo(copy);
-        var kind = Recognise(copy.AsSpan(0, (int)body.Length));
+        var recognised = Recognise(copy.AsSpan(0, (int)body.Length));
         ArrayPool<byte>.Shared.Return(copy);
-        return kind;
+        return recognised;
     }
 
-    private static AnswerKind Recognise(ReadOnlySpan<byte> body)
+    private (AnswerKind Kind, WaitingTurn? Turn) Recognise(ReadOnlySpan<byte> body)
     {
-        if (body.IndexOf("\"stream\":true"u8) < 0)
+        if (WaitingModel.IsMeant(body))
         {
-            return AnswerKind.Json;
+            return (AnswerKind.Waiting, WaitingModel.Read(body, options));
         }
 
-        return body.IndexOf("\"mock-paced\""u8) < 0 ? AnswerKind.Burst : AnswerKind.Paced;
+        if (body.IndexOf("\"stream\":true"u8) < 0)
+        {
+            return (AnswerKind.Json, null);
+        }
+
+        return (body.IndexOf("\"mock-paced\""u8) < 0 ? AnswerKind.Burst : AnswerKind.Paced, null);
     }
 
     private static async Task AnswerJsonAsync(HttpResponse response, ReadOnlyMemory<byte> json)
@@ -91,6 +100,20 @@ internal sealed class MockServer(MockOptions options)
         response.ContentType = "application/json";
         response.ContentLength = json.Length;
         await response.BodyWriter.WriteAsync(json);
+    }
+
+    private static async Task AnswerWaitingAsync(HttpContext context, WaitingTurn turn)
+    {
+        var answer = await WaitingModel.AnswerAsync(turn, context.RequestAborted);
+        if (turn.Streams)
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.BodyWriter.WriteAsync(answer);
+        }
+        else
+        {
+            await AnswerJsonAsync(context.Response, answer);
+        }
     }
 
     private async Task AnswerBurstAsync(HttpContext context)
@@ -131,5 +154,6 @@ internal sealed class MockServer(MockOptions options)
         Json,
         Burst,
         Paced,
+        Waiting,
     }
 }

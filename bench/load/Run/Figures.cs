@@ -37,6 +37,23 @@ internal static class Figures
         return figures;
     }
 
+    /// <summary>Responses of which is known what model and tool took; the rest was added.</summary>
+    /// <param name="latencies">From sending to the last byte, in <see cref="Stopwatch"/> ticks.</param>
+    /// <param name="added">Of that, what neither model nor tool took.</param>
+    /// <param name="toolServer">The tool server's own time for all requests together, in ticks: it is within what was added.</param>
+    /// <param name="cpu">Of the target, for all requests together.</param>
+    public static IReadOnlyDictionary<string, double> OfAdded(long[] latencies, long[] added, long toolServer, TimeSpan cpu)
+    {
+        Array.Sort(latencies);
+        Array.Sort(added);
+        var figures = new Dictionary<string, double>();
+        AddPercentiles(figures, string.Empty, latencies);
+        AddPercentiles(figures, "added ", added);
+        figures["tool server ms"] = toolServer * 1000.0 / Stopwatch.Frequency / added.Length;
+        figures[CpuPerRequest] = cpu.TotalMicroseconds / added.Length;
+        return figures;
+    }
+
     /// <summary>By linear interpolation between the nearest ranks.</summary>
     public static double Quantile(IReadOnlyList<double> sorted, double quantile)
     {

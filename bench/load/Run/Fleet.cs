@@ -24,12 +24,20 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>In the order of the options.</summary>
     public IReadOnlyList<Target> Targets => _targets;
 
+    /// <summary>The base address of the tool server; null when no scenario has tools.</summary>
+    public Uri? ToolServer { get; private set; }
+
     public static async Task<Fleet> StartAsync(RunOptions options, IEnumerable<string> targets, CancellationToken cancellationToken)
     {
         var fleet = new Fleet(options);
         try
         {
             var mock = await fleet.StartMockAsync(cancellationToken);
+            if (options.Scenarios.Contains(Scenario.Tools))
+            {
+                fleet.ToolServer = await fleet.StartToolServerAsync(cancellationToken);
+            }
+
             foreach (var target in targets)
             {
                 await fleet.StartTargetAsync(target, mock, cancellationToken);
@@ -64,11 +72,22 @@ internal sealed class Fleet : IAsyncDisposable
 
     private async Task<Uri> StartMockAsync(CancellationToken cancellationToken)
     {
-        var options = new MockOptions(FreePort.Find(), _options.TextBytes, _options.Deltas, _options.PacedDeltas, _options.Interval);
+        var options = new MockOptions(
+            FreePort.Find(), _options.TextBytes, _options.Deltas, _options.PacedDeltas, _options.Interval, _options.ModelWait, _options.ToolWait);
         var address = new Uri($"http://127.0.0.1:{options.Port}");
         var process = StartSelf("mock", options.ToArguments());
         using var client = new LoadClient();
         await process.WhenReadyAsync(AnswersAt(client, new Uri(address, "/v1/models")), ReadyTimeout, cancellationToken);
+        return address;
+    }
+
+    private async Task<Uri> StartToolServerAsync(CancellationToken cancellationToken)
+    {
+        var options = new ToolServerOptions(FreePort.Find());
+        var address = new Uri($"http://127.0.0.1:{options.Port}");
+        var process = StartSelf("tool-server", options.ToArguments());
+        using var client = new LoadClient();
+        await process.WhenReadyAsync(AnswersAt(client, new Uri(address, Mock.ToolServer.CountersPath)), ReadyTimeout, cancellationToken);
         return address;
     }
 
@@ -98,11 +117,23 @@ internal sealed class Fleet : IAsyncDisposable
             ["Gateway__Upstreams__mock__Models__0"] = "mock-json",
             ["Gateway__Upstreams__mock__Models__1"] = "mock-burst",
             ["Gateway__Upstreams__mock__Models__2"] = "mock-paced",
+            ["Gateway__Upstreams__mock__Models__3"] = WaitingModel.Waits,
+            ["Gateway__Upstreams__mock__Models__4"] = WaitingModel.Instant,
             ["Gateway__Store__Path"] = Path.Combine(_data.FullName, name),
         };
         if (redis is not null)
         {
             settings["Gateway__Store__Redis"] = redis;
+        }
+
+        if (ToolServer is { } toolServer)
+        {
+            settings["Gateway__Tools__AllowedHosts__0"] = toolServer.Authority;
+
+            // The pool renews connections and lists by age: not in the midst of a measurement of what it saves.
+            settings["Gateway__Tools__Mcp__IdleTime"] = "01:00:00";
+            settings["Gateway__Tools__Mcp__ConnectionLife"] = "1.00:00:00";
+            settings["Gateway__Tools__Mcp__ListAge"] = "1.00:00:00";
         }
 
         return Add(ChildProcess.Start($"gateway ({name})", _options.Gateway is { } given ? Path.GetFullPath(given) : BuiltGateway(), [], settings));

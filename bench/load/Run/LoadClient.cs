@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Gateway.Load.Run;
 
@@ -49,14 +50,14 @@ internal sealed class LoadClient : IDisposable
         }
     }
 
-    /// <summary>Sends one call that is answered with JSON and leaves the answer in <paramref name="reader"/>.</summary>
+    /// <summary>Sends one call and leaves the whole answer in <paramref name="reader"/>.</summary>
     /// <returns>How long it took.</returns>
     public async Task<TimeSpan> SendAsync(Call call, AnswerReader reader, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
         using var message = call.ToMessage();
         using var response = await _http.SendAsync(message, cancellationToken);
-        await ReadJsonAsync(response, call, reader, cancellationToken);
+        await ReadWholeAsync(response, call, reader, cancellationToken);
         return Stopwatch.GetElapsedTime(started);
     }
 
@@ -75,6 +76,15 @@ internal sealed class LoadClient : IDisposable
         }
     }
 
+    /// <summary>Reads a document of the bench's own.</summary>
+    public async Task<T> GetAsync<T>(Uri uri, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Get, uri);
+        using var response = await _http.SendAsync(message, cancellationToken);
+        return await response.EnsureSuccessStatusCode().Content.ReadFromJsonAsync(type, cancellationToken)
+            ?? throw new LoadException($"{uri} answered null.");
+    }
+
     public void Dispose() => _http.Dispose();
 
     private async Task SendAsync(Call call, AnswerReader reader, BurstSamples samples, int index, CancellationToken cancellationToken)
@@ -84,7 +94,7 @@ internal sealed class LoadClient : IDisposable
         using var response = await _http.SendAsync(message, cancellationToken);
         if (call.Deltas == 0)
         {
-            await ReadJsonAsync(response, call, reader, cancellationToken);
+            await ReadWholeAsync(response, call, reader, cancellationToken);
         }
         else
         {
@@ -95,7 +105,7 @@ internal sealed class LoadClient : IDisposable
         samples.Latencies[index] = Stopwatch.GetTimestamp() - started;
     }
 
-    private static async Task ReadJsonAsync(HttpResponseMessage response, Call call, AnswerReader reader, CancellationToken cancellationToken)
+    private static async Task ReadWholeAsync(HttpResponseMessage response, Call call, AnswerReader reader, CancellationToken cancellationToken)
     {
         await reader.ReadAllAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken);
         if (response.StatusCode != HttpStatusCode.OK || reader.Content.IndexOf(call.EndMark) < 0)

@@ -66,6 +66,13 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
                 yield return result;
             }
         }
+        else if (scenario.Name == Scenario.Tools)
+        {
+            foreach (var result in await new ToolRun(scenario, targets.Single(), fleet.ToolServer!).MeasureAsync(cancellationToken))
+            {
+                yield return result;
+            }
+        }
         else
         {
             yield return await MeasureBurstsAsync(scenario, targets, cancellationToken);

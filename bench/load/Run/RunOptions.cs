@@ -4,7 +4,7 @@ namespace Gateway.Load.Run;
 internal sealed record RunOptions
 {
     public static readonly IReadOnlyList<string> KnownScenarios =
-        [Scenario.Json, Scenario.Burst, Scenario.Paced, Scenario.Passthrough, Scenario.PassthroughBurst, Scenario.Chain];
+        [Scenario.Json, Scenario.Burst, Scenario.Paced, Scenario.Passthrough, Scenario.PassthroughBurst, Scenario.Chain, Scenario.Tools];
 
     public static readonly IReadOnlyList<string> KnownTargets =
         [Target.Yarp, Target.YarpAgain, Target.Unstored, Target.Sqlite, Target.Redis, Target.Passthrough];
@@ -37,6 +37,14 @@ internal sealed record RunOptions
 
     public required int ChainRounds { get; init; }
 
+    public required int ToolRequests { get; init; }
+
+    public required int ToolRounds { get; init; }
+
+    public required TimeSpan ModelWait { get; init; }
+
+    public required TimeSpan ToolWait { get; init; }
+
     public required int TextBytes { get; init; }
 
     public required string? Gateway { get; init; }
@@ -57,10 +65,10 @@ internal sealed record RunOptions
         {
             Scenarios = line.Words("--scenarios", KnownScenarios, "what to measure"),
             Targets = line.Words("--targets", KnownTargets, "what to measure it on; ratios are to yarp"),
-            Rounds = line.Number("--rounds", 30, 1, 1_000, "all but paced and chain: measured rounds; each gives every target one burst of calls"),
+            Rounds = line.Number("--rounds", 30, 1, 1_000, "all but paced, chain and tools: measured rounds; each gives every target one burst of calls"),
             WarmupRounds = line.Number("--warmup", 15, 1, 1_000, "rounds before them whose figures are thrown away"),
             Requests = line.Number("--requests", 500, 1, 100_000, "json, passthrough: requests in a burst of calls"),
-            Concurrency = line.Number("--concurrency", 8, 1, 1_000, "all but paced and chain: requests at once"),
+            Concurrency = line.Number("--concurrency", 8, 1, 1_000, "all but paced, chain and tools: requests at once"),
             BurstRequests = line.Number("--burst-requests", 100, 1, 10_000, "burst, passthrough-burst: streams in a burst of calls"),
             Deltas = line.Number("--deltas", 200, 1, 10_000, "burst, passthrough-burst: deltas in a stream"),
             PacedStreams = line.Number("--paced-streams", 50, 1, 5_000, "paced: streams, all at once"),
@@ -69,6 +77,10 @@ internal sealed record RunOptions
             Interval = TimeSpan.FromMilliseconds(line.Number("--interval", 20, 1, 10_000, "paced: milliseconds between two deltas of a stream")),
             ChainTurns = line.Number("--chain-turns", 1_000, 1, 10_000, "chain: turns of the long chain"),
             ChainRounds = line.Number("--chain-rounds", 3, 1, 100, "chain: measured rounds, behind two for warming up"),
+            ToolRequests = line.Number("--tool-requests", 100, 1, 100_000, "tools: requests in a burst of calls"),
+            ToolRounds = line.Number("--tool-rounds", 10, 1, 1_000, "tools: measured rounds, behind two for warming up"),
+            ModelWait = TimeSpan.FromMilliseconds(line.Number("--model-wait", 20, 1, 10_000, "tools: milliseconds that the model takes for a round")),
+            ToolWait = TimeSpan.FromMilliseconds(line.Number("--tool-wait", 10, 1, 10_000, "tools: milliseconds that the tool takes")),
             TextBytes = line.Number("--text-bytes", 500, 1, 100_000, "bytes of text in each request and in each JSON answer"),
             Gateway = line.Text("--gateway", "the gateway's executable or .dll (default: src/Gateway/bin/Release of this repository)"),
             RedisConnection = line.Text("--redis", "connection string of a Redis to use (default: a redis-server from PATH is started)"),

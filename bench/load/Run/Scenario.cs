@@ -1,3 +1,5 @@
+using Gateway.Load.Mock;
+
 namespace Gateway.Load.Run;
 
 /// <summary>What one burst of calls consists of, the same for every target.</summary>
@@ -9,6 +11,7 @@ internal sealed record Scenario
     public const string Passthrough = "passthrough";
     public const string PassthroughBurst = "passthrough-burst";
     public const string Chain = "chain";
+    public const string Tools = "tools";
 
     // A paced round takes a second a target and a chain's round more, and each has hundreds of calls of its own.
     private const int SlowWarmupRounds = 2;
@@ -88,6 +91,16 @@ internal sealed record Scenario
             Rounds = options.ChainRounds,
             Requests = options.ChainTurns,
             Concurrency = 1,
+        },
+        Tools => new Scenario
+        {
+            Name = name,
+            Model = WaitingModel.Waits,
+            Targets = [Target.Unstored],
+            WarmupRounds = SlowWarmupRounds,
+            Rounds = options.ToolRounds,
+            Requests = options.ToolRequests,
+            Concurrency = options.Concurrency,
         },
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "Not a scenario."),
     };
