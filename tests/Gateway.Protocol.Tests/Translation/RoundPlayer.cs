@@ -53,7 +53,7 @@ internal sealed class RoundPlayer(ResponsesRequest request, RouteProfile profile
             sink.End();
         }
 
-        return new PlayedRound(sink.Text, final, string.Join(' ', outcome.Calls.Select(c => $"{c.OutputIndex}:{c.CallId}={c.UpstreamId}")));
+        return new PlayedRound(sink.Text, final, string.Join(' ', outcome.Calls.Select(c => $"{c.CallId}={c.UpstreamId}")));
     }
 
     private RoundContext ToContext()
