@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 configuration=${CONFIGURATION:-Release}
-projects=(Gateway.Protocol.Tests Gateway.Tests Gateway.FunctionalTests)
+projects=(Gateway.Protocol.Tests Gateway.Tests Gateway.FunctionalTests PythonTool.Tests)
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -20,6 +20,9 @@ install_debian() {
 
 # The tests of clusters and outages start redis-server themselves. What else needs Redis takes GATEWAY_TEST_REDIS or a container when there is one.
 has redis-server || install_debian redis-server
+
+# The Python tool runs Python in bubblewrap.
+[ -x /usr/bin/bwrap ] && [ -x /usr/bin/python3 ] || install_debian bubblewrap python3
 
 # Node, for the tests with the JavaScript SDK and with an MCP server from npm.
 has node && has npm || install_debian nodejs npm

@@ -130,7 +130,8 @@ public sealed class ChatChunkReader
             }
             else if (reader.Is("usage"u8))
             {
-                chunk.Usage = ReadValue(ref reader, json, JsonTokenType.StartObject);
+                var usage = ReadValue(ref reader, json, JsonTokenType.StartObject);
+                chunk.Usage = usage.IsEmpty ? chunk.Usage : usage;
             }
             else if (reader.Is("timings"u8))
             {
@@ -179,7 +180,7 @@ public sealed class ChatChunkReader
                 if (ReadChoice(ref reader, json, ref choice) == 0)
                 {
                     choice.HasChoices = true;
-                    choice.Usage = chunk.Usage;
+                    choice.Usage = choice.Usage.IsEmpty ? chunk.Usage : choice.Usage;
                     choice.Timings = chunk.Timings;
                     chunk = choice;
                 }
@@ -217,6 +218,11 @@ public sealed class ChatChunkReader
             {
                 reader.Read();
                 ReadLogprobs(ref reader, json, ref choice);
+            }
+            else if (reader.Is("usage"u8))
+            {
+                // Moonshot: https://github.com/northes/go-moonshot/issues/17
+                choice.Usage = ReadValue(ref reader, json, JsonTokenType.StartObject);
             }
             else if (reader.Is("index"u8))
             {

@@ -115,14 +115,23 @@ internal static class McpToolParser
         return url;
     }
 
-    /// <summary>The host as a label, for dialects whose clients give none.</summary>
+    /// <summary>
+    /// The server's address as a label, for dialects whose clients give none: the host, and the path unless it only names the transport. Two
+    /// servers of one host must not share a label: a chain keeps its list of tools by it.
+    /// </summary>
     private static string LabelOf(Uri url)
     {
-        var host = url.IdnHost + (url.IsDefaultPort ? "" : $"_{url.Port}");
-        var label = string.Concat(host.Select(static c => char.IsAsciiLetterOrDigit(c) || c == '-' ? c : '_'));
+        var address = url.IdnHost + (url.IsDefaultPort ? "" : $"_{url.Port}");
+        var path = url.AbsolutePath.Trim('/');
+        if (path is not ("" or McpType or SseType))
+        {
+            address += $"_{path}";
+        }
+
+        var label = string.Concat(address.Select(static c => char.IsAsciiLetterOrDigit(c) || c == '-' ? c : '_'));
         return label.Length <= MaxLabelLength
             ? label
-            : $"{label[..(MaxLabelLength - 9)]}_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(host)).AsSpan(0, 4))}";
+            : $"{label[..(MaxLabelLength - 9)]}_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address)).AsSpan(0, 4))}";
     }
 
     private static List<KeyValuePair<string, string>> ReadHeaders(RequestMembers members)

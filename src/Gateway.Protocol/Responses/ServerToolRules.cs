@@ -3,7 +3,7 @@ namespace Gateway.Protocol.Responses;
 /// <summary>What a request may ask the gateway to run, and how the dialect reads it.</summary>
 public sealed record ServerToolRules
 {
-    /// <summary><c>server_label</c> may be missing: it is derived from the server's host.</summary>
+    /// <summary><c>server_label</c> may be missing: it is derived from the server's address.</summary>
     public bool LabelIsOptional { get; init; }
 
     /// <summary>What a missing <c>require_approval</c> means.</summary>

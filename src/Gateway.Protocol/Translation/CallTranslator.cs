@@ -86,7 +86,7 @@ internal sealed class CallTranslator : IDisposable
     }
 
     /// <summary>Writes what is still to be written. An error when a call never got a name.</summary>
-    /// <param name="isCut">The model was cut off: the last call is incomplete.</param>
+    /// <param name="isCut">The model was cut off: the last call, or the first that is not whole, is incomplete, and none follows it.</param>
     public ApiError? Finish(bool isCut)
     {
         for (var i = 0; i < _calls.Count; i++)
@@ -112,7 +112,12 @@ internal sealed class CallTranslator : IDisposable
                 Open(call);
             }
 
-            Close(call, completed: !isCut || i < _calls.Count - 1);
+            var isIncomplete = isCut && (i == _calls.Count - 1 || (call.Arguments.Length > 0 && !call.HasWholeArguments));
+            Close(call, completed: !isIncomplete);
+            if (isIncomplete)
+            {
+                return null;
+            }
         }
 
         return null;
@@ -142,23 +147,19 @@ internal sealed class CallTranslator : IDisposable
         var call = Find(piece, position);
         if (call is null)
         {
-            if (_context.OneCallOnly && _calls.Count > 0)
-            {
-                return;
-            }
-
-            call = new CallBuffer { Index = piece.Index };
+            // A call too many is kept as a closed one, so that its further pieces are not taken for those of the call that counts.
+            call = new CallBuffer { Index = piece.Index, IsClosed = _context.OneCallOnly && _calls.Count > 0 };
             _calls.Add(call);
-        }
-
-        if (call.IsClosed)
-        {
-            return;
         }
 
         if (piece.Id.Length > 0)
         {
             call.UpstreamId ??= piece.Id;
+        }
+
+        if (call.IsClosed)
+        {
+            return;
         }
 
         AddName(call, piece.Name);

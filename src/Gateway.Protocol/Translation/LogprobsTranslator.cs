@@ -13,17 +13,33 @@ internal sealed class LogprobsTranslator : IDisposable
     private readonly PooledBuffer _part = new();
     private readonly PooledBuffer _delta = new();
     private readonly PooledBuffer _scratch = new(64);
+    private readonly List<Place> _places = [];
+    private Place _first;
 
     /// <summary>Token objects in the form of a part, with commas between them.</summary>
-    public ReadOnlySpan<byte> Part => _part.WrittenSpan;
+    public ReadOnlySpan<byte> Part => _part.WrittenSpan[_first.Part..];
 
     /// <summary>Token objects in the form of a delta, with commas between them.</summary>
-    public ReadOnlySpan<byte> Delta => _delta.WrittenSpan;
+    public ReadOnlySpan<byte> Delta => _delta.WrittenSpan[_first.Delta..];
 
     public void Clear()
     {
         _part.Clear();
         _delta.Clear();
+        _places.Clear();
+        _first = default;
+    }
+
+    /// <summary>Leaves the last tokens that make up so many bytes of text: those before are of reasoning or its tags, which have none.</summary>
+    public void KeepLast(int textBytes)
+    {
+        var from = _places.Count;
+        while (from > 0 && textBytes > 0)
+        {
+            textBytes -= _places[--from].TextBytes;
+        }
+
+        _first = from < _places.Count ? _places[from] : default;
     }
 
     /// <summary>Adds the tokens of a chunk. <paramref name="json"/> is a JSON array.</summary>
@@ -33,6 +49,9 @@ internal sealed class LogprobsTranslator : IDisposable
         reader.Read();
         while (TryReadToken(ref reader, json, out var token))
         {
+            Separate(_part);
+            Separate(_delta);
+            _places.Add(new Place(_part.Length, _delta.Length, CountTextBytes(token)));
             Write(_part, token, withBytes: true);
             Write(_delta, token, withBytes: false);
         }
@@ -45,13 +64,16 @@ internal sealed class LogprobsTranslator : IDisposable
         _scratch.Dispose();
     }
 
-    private void Write(PooledBuffer output, Token token, bool withBytes)
+    private static void Separate(PooledBuffer output)
     {
         if (output.Length > 0)
         {
             output.Append((byte)',');
         }
+    }
 
+    private void Write(PooledBuffer output, Token token, bool withBytes)
+    {
         WriteMembers(output, token, withBytes);
         output.Append(",\"top_logprobs\":["u8);
         var first = true;
@@ -140,6 +162,27 @@ internal sealed class LogprobsTranslator : IDisposable
 
         return token;
     }
+
+    /// <summary>The bytes of the token's text. A token that is a part of a character says them only by <c>bytes</c>.</summary>
+    private int CountTextBytes(Token token)
+    {
+        if (token.Bytes.Length <= 2)
+        {
+            return token.Text.IsEmpty ? 0 : JsonText.Unescape(token.Text, _scratch).Length;
+        }
+
+        var count = 0;
+        var reader = new Utf8JsonReader(token.Bytes, ChatChunkReader.Options);
+        while (reader.Read())
+        {
+            count += reader.TokenType == JsonTokenType.Number ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    /// <summary>Where a token begins in both forms, and how long its text is.</summary>
+    private readonly record struct Place(int Part, int Delta, int TextBytes);
 
     /// <summary>One token's raw members.</summary>
     private ref struct Token

@@ -52,6 +52,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     private char _pendingSurrogate;
     private char _reasoningSurrogate;
     private char _refusalSurrogate;
+    private bool _afterReasoning;
     private bool _textBegun;
     private bool _hasMessage;
     private long _textBytes;
@@ -93,9 +94,15 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             return;
         }
 
-        if (!chunk.Logprobs.IsEmpty)
+        if (!chunk.Logprobs.IsEmpty && _logprobs is not null)
         {
-            _logprobs?.Add(chunk.Logprobs);
+            if (_afterReasoning)
+            {
+                // Tokens of reasoning and its tags; no text follows them.
+                _logprobs.Clear();
+            }
+
+            _logprobs.Add(chunk.Logprobs);
         }
 
         ConsumeReasoning(chunk);
@@ -143,7 +150,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
 
     void ITextReceiver.OnReasoning(ReadOnlySpan<byte> utf8)
     {
-        _logprobs?.Clear();
+        _afterReasoning = true;
         _textBytes += utf8.Length;
         _calls.CloseOpen();
         _events.ReasoningDelta(utf8, _context.WantsSummary);
@@ -152,6 +159,12 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
 
     void ITextReceiver.OnText(ReadOnlySpan<byte> utf8)
     {
+        if (_afterReasoning)
+        {
+            _afterReasoning = false;
+            _logprobs?.KeepLast(utf8.Length);
+        }
+
         if (_calls.IsOpenCallUnfinished)
         {
             _textAfterCall.Append(utf8);
@@ -216,7 +229,9 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     {
         if (!text.IsEmpty)
         {
+            _tags.Finish(this);
             _calls.CloseOpen();
+            _leadingSpace.Clear();
             _textBytes += text.Length;
             _hasMessage = true;
             _events.RefusalDelta(text);
@@ -245,7 +260,12 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             return new RoundOutcome(RoundEnd.Failed, error, [], Usage, OutputBytes);
         }
 
-        FlushTextAfterCall();
+        if (end == RoundEnd.Completed)
+        {
+            // Of an answer that was cut the last item is the incomplete one: the call.
+            FlushTextAfterCall();
+        }
+
         _events.CloseItem(completed: end == RoundEnd.Completed);
         if (end == RoundEnd.Completed && _calls.Made.Count == 0 && !_hasMessage)
         {
@@ -276,11 +296,11 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         _tags.Finish(this);
 
         // Nothing but white space came: that is the answer, unless calls are.
-        if (_leadingSpace.Length > 0 && !_calls.HasAny)
+        if (_leadingSpace.Length > 0 && !_calls.HasAny && !_hasMessage)
         {
+            _hasMessage = true;
             _events.TextDelta(_leadingSpace.WrittenSpan, default, default);
             _leadingSpace.Clear();
-            _hasMessage = true;
         }
     }
 

@@ -1,10 +1,11 @@
 using System.Text.Json;
+using Gateway.FunctionalTests.Tools;
 using Gateway.Testing.Scripting;
 
 namespace Gateway.FunctionalTests.Fireworks;
 
 /// <summary>Every example of the three original documents: the list reference, the guide, and the response object's reference.</summary>
-public sealed class DocumentedExamples(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
+public sealed class DocumentedExamples(GatewayFixture fixture) : McpTest(fixture), IClassFixture<GatewayFixture>
 {
     private const string Path = "/inference/v1/responses";
     private const string Model = "accounts/fireworks/models/qwen3-235b-a22b";
@@ -39,18 +40,73 @@ public sealed class DocumentedExamples(GatewayFixture fixture) : FunctionalTest(
         Assert.Equal((first.Text("id"), false), (rest.Text("data[0].id"), rest.At("has_more").GetBoolean()));
     }
 
-    [Theory]
-    [InlineData("""{"type":"sse","server_url":"https://gitmcp.io/docs"}""", "What is reward-kit and what are its 2 main features? Keep it short Please analyze the fw-ai-external/reward-kit repository.", false)]
-    [InlineData("""{"type":"mcp","server_url":"https://mcp.deepwiki.com/mcp"}""", "give me 5 interesting facts on modelcontextprotocol/python-sdk -- keep it short!", true)]
-    public async Task CreatingAndStreaming_WithServerRunTools_AreRefusedWithATypedErrorAndWorkWithoutThem(string tool, string input, bool stream)
+    [Fact]
+    public async Task CreatingAResponse_WithAnSseTool_RunsIt()
     {
-        var refused = await PostAsync(Body($$"""{"input":{{Quote(input)}},"stream":{{(stream ? "true" : "false")}},"tools":[{{tool}}]}"""), path: Path);
-        refused.AssertError(400, "invalid_value", "tools[0].type");
-        Assert.NotNull(refused.Json.Find("detail"));
+        await StartAsync();
+        Upstream.Enqueue(Calls((Tool("echo"), Echo("reward-kit")))).Enqueue(ChatAnswer.Say("<think>\nI have it.\n</think>\nIt has two features."));
 
-        var answered = await PostAsync(Body($$"""{"input":{{Quote(input)}},"stream":{{(stream ? "true" : "false")}},"tools":[{{Weather}}]}"""), path: Path);
-        Assert.Equal(200, (int)answered.Status);
-        Assert.Contains("Hello", answered.Body, StringComparison.Ordinal);
+        var response = await CreateHereAsync($$"""
+            {"input":"What is reward-kit and what are its 2 main features? Keep it short Please analyze the fw-ai-external/reward-kit repository.",
+             "tools":[{"type":"sse","server_url":"{{Server.SseEndpoint}}"}]}
+            """);
+
+        Assert.Equal("\nIt has two features.", response.Each("output").Last().Text("content[0].text")!.Split("</think>")[^1]);
+        Assert.Equal(["message", "mcp_call", "tool_output", "message"], response.Types("output"));
+        Assert.Equal("tool: Echo: reward-kit", Prompt.Last());
+    }
+
+    [Fact]
+    public async Task StreamingResponses_WithAnMcpTool_AreChunksWithItsResultInTheLast()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls((Tool("echo"), Echo("python-sdk")))).Enqueue(ChatAnswer.Say("Five facts."));
+        var body = $$"""
+            {"input":"give me 5 interesting facts on modelcontextprotocol/python-sdk -- keep it short!","stream":true,
+             "tools":[{"type":"mcp","server_url":"{{Server.Endpoint}}"}]}
+            """;
+
+        var stream = FireworksStream.Parse((await PostAsync(Body(body), path: Path)).Body);
+
+        Assert.Equal(
+            ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"], stream.Types.Take(4));
+        Assert.Equal("Five facts.", stream.Text);
+        Assert.Equal(["mcp_call", "tool_output", "message"], stream.Final.Types("output"));
+        Assert.Equal("Echo: python-sdk", stream.Final.Text("output[1].output"));
+    }
+
+    [Fact]
+    public async Task ContinuingAConversation_WithAnSseTool_UsesTheContextOfThePreviousResponse()
+    {
+        await StartAsync();
+        var tools = $$"""[{"type":"sse","server_url":"{{Server.SseEndpoint}}"}]""";
+        Upstream.Enqueue(Calls((Tool("echo"), Echo("features")))).Enqueue(ChatAnswer.Say("It has two features."))
+            .Enqueue(Calls((Tool("echo"), Echo("install")))).Enqueue(ChatAnswer.Say("<think>Hm.</think>With pip."));
+
+        var initial = await CreateHereAsync($$"""{"input":"What are the key features of reward-kit?","tools":{{tools}}}""");
+        var continuation = await CreateHereAsync(
+            $$"""{"input":"How do I install it?","previous_response_id":"{{initial.Text("id")}}","tools":{{tools}}}""");
+
+        Assert.Equal("With pip.", continuation.Each("output").Last().Text("content[0].text")!.Split("</think>")[^1]);
+        Assert.Equal(["user", "assistant", "tool", "assistant", "user", "assistant", "tool"], Upstream.LastCall.Roles);
+        Assert.Equal(["message", "mcp_call", "tool_output", "message"], continuation.Types("output"));
+    }
+
+    [Fact]
+    public async Task StoreFalse_WithAnMcpTool_IsAnsweredAndCanNotBeContinued()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls((Tool("echo"), Echo("hi")))).Enqueue(ChatAnswer.Say("Five facts."));
+        var request = $$"""
+            {"input":"give me 5 interesting facts on modelcontextprotocol/python-sdk -- keep it short!","store":false,
+             "tools":[{"type":"mcp","server_url":"{{Server.Endpoint}}"}]}
+            """;
+
+        var response = await CreateHereAsync(request);
+
+        Assert.Equal(JsonValueKind.Null, response.At("id").ValueKind);
+        Assert.Equal("Five facts.", response.Each("output").Last().Text("content[0].text"));
+        Assert.Empty((await GetAsync(Path)).AssertOk().Each("data"));
     }
 
     [Fact]
@@ -144,6 +200,9 @@ public sealed class DocumentedExamples(GatewayFixture fixture) : FunctionalTest(
         reply.AssertError(404, null, null);
         Assert.Equal("Response with id 'resp_unknown' not found.", reply.Json.Text("error.message"));
     }
+
+    /// <summary>A tool of the server as the model sees it: the examples give no label.</summary>
+    private string Tool(string name) => $"127_0_0_1_{Server.Endpoint.Port}__{name}";
 
     private static string Body(string json) => $"{{\"model\":\"{Model}\",{json[1..]}";
 

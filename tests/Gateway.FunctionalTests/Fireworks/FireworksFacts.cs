@@ -101,15 +101,12 @@ public sealed class FireworksFacts(GatewayFixture fixture) : FunctionalTest(fixt
         Upstream.Enqueue(ChatAnswer.Say("Hello"));
 
         using var response = await Gateway.Client.PostAsync(Path, new StringContent(Body("""{"input":"Hi","stream":true,"store":false}"""), null, "application/json"), Cancellation);
-        var body = await response.Content.ReadAsStringAsync(Cancellation);
 
-        var data = body.Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Where(block => block.StartsWith("event: ", StringComparison.Ordinal))
-            .Select(block => JsonElement.Parse(block.Split('\n')[1]["data: ".Length..])).ToArray();
-        Assert.Equal("response.completed", data[^1].Text("type"));
-        Assert.StartsWith("resp_", data[^1].Text("response.id"), StringComparison.Ordinal);
-        Assert.Equal(["assistant"], data[^1].Each("response.output").Select(item => item.Text("role")));
-        Assert.Equal(7, data[^1].Number("response.usage.completion_tokens"));
-        Assert.EndsWith("data: [DONE]\n\n", body, StringComparison.Ordinal);
+        var stream = FireworksStream.Parse(await response.Content.ReadAsStringAsync(Cancellation));
+        Assert.Equal("response.completed", stream.Types.Last());
+        Assert.StartsWith("resp_", stream.Final.Text("id"), StringComparison.Ordinal);
+        Assert.Equal(["assistant"], stream.Final.Each("output").Select(item => item.Text("role")));
+        Assert.Equal(7, stream.Final.Number("usage.completion_tokens"));
     }
 
     [Fact]

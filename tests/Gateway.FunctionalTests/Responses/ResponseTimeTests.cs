@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Text;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.Time.Testing;
 
@@ -49,9 +51,14 @@ public sealed class ResponseTimeTests(GatewayFixture fixture) : FunctionalTest(f
     public async Task ClientReadsNothing_LimitAndPatienceAreOver_LosesItsPlace()
     {
         await UseLimitedGatewayAsync();
-        // More than the buffers between the gateway and the client take.
-        Upstream.Enqueue(new ChatStream().Role().Text(Enumerable.Repeat(new string('x', 256 * 1024), 128)).End());
-        using var response = await OpenStreamAsync("""{"input":"Hi"}""");
+        // More than the client's small buffer and the gateway's own take. It does not end: what is buffered on the way here is no end either.
+        Upstream.Enqueue(new ChatStream().Role().Text(Enumerable.Repeat(new string('x', 256 * 1024), 64)).Hold().End());
+        using var client = new HttpClient(new SocketsHttpHandler { ConnectCallback = ConnectWithSmallBufferAsync }) { BaseAddress = Gateway.BaseAddress };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
+        {
+            Content = new StringContent(WithModel("""{"input":"Hi","stream":true}"""), Encoding.UTF8, "application/json"),
+        };
+        using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
 
         _time.Advance(Limit);
         await (await Upstream.NextCallAsync(Cancellation)).ClientLeft.WaitAsync(Cancellation);
@@ -65,5 +72,13 @@ public sealed class ResponseTimeTests(GatewayFixture fixture) : FunctionalTest(f
     {
         await UseOwnUpstreamAsync();
         await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings.Append(("Gateway:Limits:ResponseTime", Limit.ToString("c")))) with { Time = _time });
+    }
+
+    private static async ValueTask<Stream> ConnectWithSmallBufferAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        // A size that is set does not grow, as the system's own would.
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 64 * 1024 };
+        await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+        return new NetworkStream(socket, ownsSocket: true);
     }
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Gateway.Testing.Scripting;
 
@@ -13,42 +11,7 @@ public sealed class JavaScriptSdkTests(GatewayFixture fixture, ITestOutputHelper
     {
         await UseOwnGatewayAsync(("Gateway:Tenants:js:Keys:0", "key-js"));
         Upstream.Default = Obey;
-        var start = new ProcessStartInfo("node", ["cases.mjs", new Uri(Gateway.BaseAddress, "/v1").AbsoluteUri])
-        {
-            WorkingDirectory = Path.Combine(SourceFolder(), "..", "js"),
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-
-        using var node = Process.Start(start)!;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromMinutes(2));
-        string[] lines;
-        string errors;
-        try
-        {
-            var told = node.StandardOutput.ReadToEndAsync(limit.Token);
-            var complained = node.StandardError.ReadToEndAsync(limit.Token);
-            lines = (await told).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-            errors = await complained;
-            await node.WaitForExitAsync(limit.Token);
-        }
-        finally
-        {
-            if (!node.HasExited)
-            {
-                node.Kill(entireProcessTree: true);
-            }
-        }
-
-        foreach (var line in lines)
-        {
-            output.WriteLine(line);
-        }
-
-        Assert.True(node.ExitCode == 0, errors);
-        Assert.All(lines, line => Assert.StartsWith("ok ", line, StringComparison.Ordinal));
-        Assert.Equal(15, lines.Length);
+        await NodeScript.RunAsync("cases.mjs", cases: 15, [new Uri(Gateway.BaseAddress, "/v1").AbsoluteUri], output, Cancellation);
     }
 
     private static ChatScript Obey(JsonObject request)
@@ -76,6 +39,4 @@ public sealed class JavaScriptSdkTests(GatewayFixture fixture, ITestOutputHelper
             _ => ScriptedUpstream.Greeting(request),
         };
     }
-
-    private static string SourceFolder([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 }

@@ -1,8 +1,9 @@
 // The OpenAI JavaScript SDK, as it comes, against a running gateway: node cases.mjs BASE_URL.
-// The upstream answers by what the last user message asks for (see JavaScriptSdkTests). Prints one line a case: "ok NAME" or "not ok NAME: why".
+// The upstream answers by what the last user message asks for (see JavaScriptSdkTests).
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError } from 'openai';
+import { runCases } from './run-cases.mjs';
 
 const baseURL = process.argv[2];
 const client = new OpenAI({ baseURL, apiKey: 'key-js', maxRetries: 0 });
@@ -159,11 +160,4 @@ const cases = {
   },
 };
 
-for (const [name, run] of Object.entries(cases)) {
-  try {
-    await run();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    console.log(`not ok ${name}: ${String(error.stack ?? error).replaceAll('\n', ' | ')}`);
-  }
-}
+await runCases(cases);

@@ -26,7 +26,12 @@ public sealed class CustomToolInputTests
     [InlineData("\"quoted\"", "\"quoted\"")]
     [InlineData("[1]", "[1]")]
     [InlineData("{not json}", "{not json}")]
-    [InlineData("""{"input":"cut""", """{"input":"cut""")]
+    [InlineData("""{"input":"cut""", "cut")]
+    [InlineData("""{ "input" : "cut \"a\\\""", "cut \"a\\")]
+    [InlineData("""{"input":"cut\u00""", "cut")]
+    [InlineData("""{"input": """, "")]
+    [InlineData("""{"inp""", "")]
+    [InlineData("""{"other":"cut""", """{"other":"cut""")]
     public void Unwrap_Arguments_GivesTheText(string arguments, string text)
     {
         using var scratch = new PooledBuffer(1);

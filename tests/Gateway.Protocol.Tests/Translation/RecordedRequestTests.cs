@@ -1,8 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Text.Encodings.Web;
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
 using Gateway.Protocol.Tests.Responses;
 using Gateway.Protocol.Translation;
 
@@ -14,35 +9,20 @@ namespace Gateway.Protocol.Tests.Translation;
 /// </summary>
 public sealed class RecordedRequestTests
 {
-    private static readonly JsonSerializerOptions ProfileOptions = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
-    };
+    private const string Kind = "requests";
 
-    private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    public static TheoryData<string> Cases =>
-        [.. Directory.GetDirectories(Folder()).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Cases => [.. Recordings.Cases(Kind)];
 
     [Theory]
     [MemberData(nameof(Cases))]
     public void Write_RecordedCase_GivesTheExpectedRequest(string name)
     {
-        var folder = Path.Combine(Folder(), name);
-        var request = Requests.Parse(File.ReadAllText(Path.Combine(folder, "request.json")));
-        var profile = JsonSerializer.Deserialize<RouteProfile>(File.ReadAllText(Path.Combine(folder, "profile.json")), ProfileOptions);
-        Assert.NotNull(profile);
+        var request = Requests.Parse(File.ReadAllText(Recordings.File(Kind, name, "request.json")));
+        var profile = Recordings.ReadProfile(Recordings.File(Kind, name, "profile.json"));
         Assert.Null(ContextRules.Check(request.Input, null));
 
         var body = Chats.Write(Chats.Of(request, profile));
 
-        Assert.Equal(Normalize(File.ReadAllText(Path.Combine(folder, "expected.json"))), Normalize(body));
+        Assert.Equal(Recordings.Indent(File.ReadAllText(Recordings.File(Kind, name, "expected.json"))), Recordings.Indent(body));
     }
-
-    private static string Normalize(string json) => (JsonNode.Parse(json) ?? throw new InvalidDataException()).ToJsonString(Readable).ReplaceLineEndings("\n");
-
-    private static string Folder([CallerFilePath] string here = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here) ?? "", "../../Recordings/requests"));
 }

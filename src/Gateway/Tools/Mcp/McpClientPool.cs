@@ -85,9 +85,12 @@ internal sealed class McpClientPool : IMcpClientPool, IAsyncDisposable
 
         try
         {
-            return JsonNode.Parse(json.Span) as JsonObject;
+            var arguments = JsonNode.Parse(json.Span) as JsonObject;
+            // Finds escapes that are half a surrogate pair, which the parser lets pass.
+            _ = arguments?.ToJsonString();
+            return arguments;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
         }

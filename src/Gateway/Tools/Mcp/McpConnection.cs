@@ -97,6 +97,9 @@ internal sealed class McpConnection : IAsyncDisposable
             Id = id,
             Method = RequestMethods.ToolsCall,
             Params = new JsonObject { ["name"] = tool, ["arguments"] = arguments },
+#pragma warning disable MCPEXP002 // Experimental; without it the library puts the name into a header as it is, which fails for names that are not ASCII.
+            Context = new JsonRpcMessageContext { RoutingName = McpHeaderEncoder.EncodeValue(tool) },
+#pragma warning restore MCPEXP002
         };
         if (session is not null)
         {

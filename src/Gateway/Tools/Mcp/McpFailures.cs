@@ -37,6 +37,9 @@ internal static class McpFailures
                 Unreachable("The server could not be connected to.") with { IsNotRun = true },
             HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } =>
                 Unreachable("No secure connection to the server could be made.") with { IsNotRun = true },
+            // The only time that an HTTP handler measures itself is that to connect.
+            OperationCanceledException { InnerException: TimeoutException } =>
+                Unreachable("The server could not be connected to.") with { IsNotRun = true },
             McpProtocolException e => new McpFailure(McpFailureKind.Protocol, null, MessageOf(e)) { ErrorCode = (int)e.ErrorCode, IsNotRun = isRejected },
             // The library gives up requests of a connection that closes by cancelling them.
             HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException =>

@@ -9,6 +9,7 @@ internal sealed class McpPoolEntry : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly TimeSpan _listAge;
     private readonly CancellationTokenSource _closing = new();
+    private readonly CancellationToken _closed;
     private readonly Lazy<Task<McpConnectResult>> _connecting;
     private readonly Lock _lock = new();
     private Lazy<Task<McpListing>>? _listing;
@@ -20,7 +21,8 @@ internal sealed class McpPoolEntry : IAsyncDisposable
         _time = time;
         _listAge = listAge;
         Born = time.GetTimestamp();
-        _connecting = new(() => connect(this, _closing.Token));
+        _closed = _closing.Token;
+        _connecting = new(() => connect(this, _closed));
     }
 
     public McpPoolKey Key { get; }

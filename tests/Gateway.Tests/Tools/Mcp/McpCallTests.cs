@@ -80,6 +80,24 @@ public sealed class McpCallTests : IAsyncLifetime
         Assert.All(_mcp.Calls, call => Assert.Equal("{}", call.Arguments?.ToJsonString()));
     }
 
+    [Theory]
+    [InlineData(HttpServerSessionMode.Stateful, McpTransport.Http)]
+    [InlineData(HttpServerSessionMode.Stateless, McpTransport.Http)]
+    [InlineData(HttpServerSessionMode.Stateful, McpTransport.Sse)]
+    internal async Task Call_ToolOfAnyName_IsMade(HttpServerSessionMode mode, McpTransport transport)
+    {
+        await using var mcp = await TestMcpServer.StartAsync(new TestMcpServerOptions { SessionMode = mode });
+        mcp.Add(TestMcpTools.OddNames.Append("two\nlines").Select(name => TestMcpTools.Saying(name, name)));
+        var server = _host.Server(transport == McpTransport.Sse ? mcp.SseEndpoint : mcp.Endpoint, transport);
+
+        foreach (var tool in (await _host.Pool.ListToolsAsync(server, Cancellation)).Tools)
+        {
+            Assert.Equal(tool.Name, (await CallAsync(server, tool.Name)).Text);
+        }
+
+        Assert.Equal(TestMcpTools.OddNames.Count + 1, mcp.Calls.Count);
+    }
+
     [Fact]
     public async Task Call_ArgumentThatTheServerWantsAsAHeader_IsSentAsOne()
     {
@@ -100,6 +118,7 @@ public sealed class McpCallTests : IAsyncLifetime
     [InlineData("null")]
     [InlineData("\"text\"")]
     [InlineData("{} {}")]
+    [InlineData("""{"text":"\ud800"}""")]
     public async Task Call_ArgumentsThatAreNoObject_IsNotMade(string arguments)
     {
         var outcome = await CallAsync(Server, "echo", arguments);

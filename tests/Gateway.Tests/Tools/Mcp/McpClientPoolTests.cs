@@ -199,7 +199,7 @@ public sealed class McpClientPoolTests : IAsyncLifetime
         await host.Pool.ListToolsAsync(server, Cancellation);
         Assert.Equal(1, raw.Count("tools/list"));
 
-        await CallAsync(host, server, "tool");
+        Assert.Null((await CallAsync(host, server, "tool")).Failure);
 
         await Until.TrueAsync(async () =>
         {

@@ -38,6 +38,14 @@ public sealed class McpFailuresTests
     }
 
     [Fact]
+    public void From_ConnectTimeout_IsNotRun()
+    {
+        var failure = McpFailures.From(new TaskCanceledException(Secret, new TimeoutException(Secret)));
+
+        Assert.Equal(new McpFailure(McpFailureKind.Unreachable, null, "The server could not be connected to.") { IsNotRun = true }, failure);
+    }
+
+    [Fact]
     public void From_JsonRpcError_IsTheServersMessageWithItsCode()
     {
         var failure = McpFailures.From(new McpProtocolException("Request failed (remote): No such city", McpErrorCode.InvalidParams));

@@ -32,21 +32,22 @@ internal sealed class RawMcpExchange(HttpContext context, JsonObject? message)
     }
 
     /// <summary>Sends the head of an event stream, and nothing that is an event.</summary>
-    public async Task OpenStreamAsync()
-    {
-        Context.Response.ContentType = "text/event-stream";
-        await Context.Response.WriteAsync(": open\n\n");
-        await Context.Response.Body.FlushAsync();
-    }
+    public Task OpenStreamAsync() => StreamAsync(": open\n\n");
 
     /// <summary>Sends one event of a stream at once.</summary>
-    public async Task EventAsync(string data, string type = "message")
-    {
-        Context.Response.ContentType = "text/event-stream";
-        await Context.Response.WriteAsync($"event: {type}\ndata: {data}\n\n");
-        await Context.Response.Body.FlushAsync();
-    }
+    public Task EventAsync(string data, string type = "message") => StreamAsync($"event: {type}\ndata: {data}\n\n");
 
     /// <summary>Sends the result as an event.</summary>
     public Task ResultEventAsync(string result) => EventAsync($$"""{"jsonrpc":"2.0","id":{{Message!["id"]!.ToJsonString()}},"result":{{result}}}""");
+
+    private async Task StreamAsync(string text)
+    {
+        if (!Context.Response.HasStarted)
+        {
+            Context.Response.ContentType = "text/event-stream";
+        }
+
+        await Context.Response.WriteAsync(text);
+        await Context.Response.Body.FlushAsync();
+    }
 }

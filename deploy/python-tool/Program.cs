@@ -1,0 +1,1 @@
+return await PythonTool.PythonToolApplication.RunAsync(args);

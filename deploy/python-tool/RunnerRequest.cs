@@ -1,0 +1,4 @@
+namespace PythonTool;
+
+/// <summary>A line to the runner.</summary>
+internal sealed record RunnerRequest(string Code);
