@@ -24,6 +24,9 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>In the order of the options.</summary>
     public IReadOnlyList<Target> Targets => _targets;
 
+    /// <summary>The base address of the model server; null until it runs.</summary>
+    public Uri? ModelServer { get; private set; }
+
     /// <summary>The base address of the tool server; null when no scenario has tools.</summary>
     public Uri? ToolServer { get; private set; }
 
@@ -33,6 +36,7 @@ internal sealed class Fleet : IAsyncDisposable
         try
         {
             var mock = await fleet.StartMockAsync(cancellationToken);
+            fleet.ModelServer = mock;
             if (options.Scenarios.Contains(Scenario.Tools))
             {
                 fleet.ToolServer = await fleet.StartToolServerAsync(cancellationToken);

@@ -68,7 +68,7 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
         }
         else if (scenario.Name == Scenario.Tools)
         {
-            foreach (var result in await new ToolRun(scenario, targets.Single(), fleet.ToolServer!).MeasureAsync(cancellationToken))
+            foreach (var result in await new ToolRun(scenario, targets.Single(), fleet.ToolServer!, fleet.ModelServer!).MeasureAsync(cancellationToken))
             {
                 yield return result;
             }

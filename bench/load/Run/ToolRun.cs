@@ -4,14 +4,16 @@ using Gateway.Load.Mock;
 namespace Gateway.Load.Run;
 
 /// <summary>
-/// What a round with a call of a pooled MCP server adds: responses of two rounds with a call between them beside responses of one round, each
-/// less what the model and the tool say they have waited.
+/// What a round with a call of a pooled MCP server adds: responses of two rounds with a call between them beside responses of one round, and beside
+/// the same two rounds and call by a client without a gateway; each less what the model and the tool say they have waited.
 /// </summary>
-internal sealed class ToolRun(Scenario scenario, Target target, Uri toolServer)
+internal sealed class ToolRun(Scenario scenario, Target target, Uri toolServer, Uri model)
 {
     private const string OneRound = "one round";
     private const string WithCall = "two and a call";
+    private const string Direct = "no gateway";
     private const string Difference = "the call adds";
+    private const string Share = "the gateway adds";
     private const string CallMethod = "tools/call";
 
     private readonly ToolVariant[] _variants =
@@ -26,16 +28,23 @@ internal sealed class ToolRun(Scenario scenario, Target target, Uri toolServer)
     public async Task<IReadOnlyList<ScenarioResult>> MeasureAsync(CancellationToken cancellationToken)
     {
         await CheckPoolAsync(cancellationToken);
+        await using var direct = await DirectTurn.ConnectAsync(model, toolServer, cancellationToken);
         var figures = _variants.ToDictionary(variant => variant, _ => new List<IReadOnlyDictionary<string, double>>(scenario.Rounds));
+        var without = _variants.Where(variant => variant.CallsTool).ToDictionary(variant => variant, _ => new List<IReadOnlyDictionary<string, double>>(scenario.Rounds));
         for (var round = 0; round < scenario.WarmupRounds + scenario.Rounds; round++)
         {
             for (var place = 0; place < _variants.Length; place++)
             {
                 var variant = _variants[(round + place) % _variants.Length];
-                var burst = await target.OrBlameAsync(BurstAsync(variant, cancellationToken));
+                var burst = await target.OrBlameAsync(BurstAsync(variant, null, cancellationToken));
+                var alone = variant.CallsTool ? await BurstAsync(variant, direct, cancellationToken) : null;
                 if (round >= scenario.WarmupRounds)
                 {
                     figures[variant].Add(burst);
+                    if (alone is not null)
+                    {
+                        without[variant].Add(alone);
+                    }
                 }
             }
         }
@@ -53,7 +62,9 @@ internal sealed class ToolRun(Scenario scenario, Target target, Uri toolServer)
                     {
                         [OneRound] = plain,
                         [WithCall] = called,
+                        [Direct] = without[variant],
                         [Difference] = [.. plain.Zip(called, Less)],
+                        [Share] = [.. without[variant].Zip(called, Less)],
                     });
             }),
         ];
@@ -81,7 +92,10 @@ internal sealed class ToolRun(Scenario scenario, Target target, Uri toolServer)
         CheckOnlyCalls(first, second, 1);
     }
 
-    private async Task<IReadOnlyDictionary<string, double>> BurstAsync(ToolVariant variant, CancellationToken cancellationToken)
+    /// <param name="variant">What is sent.</param>
+    /// <param name="direct">Takes the turns without the gateway; null to send them to it.</param>
+    /// <param name="cancellationToken">Ends the burst.</param>
+    private async Task<IReadOnlyDictionary<string, double>> BurstAsync(ToolVariant variant, DirectTurn? direct, CancellationToken cancellationToken)
     {
         var call = variant.CallAt(target.Address, toolServer);
         var latencies = new long[scenario.Requests];
@@ -100,6 +114,13 @@ internal sealed class ToolRun(Scenario scenario, Target target, Uri toolServer)
             var reader = new AnswerReader();
             for (int i; (i = Interlocked.Increment(ref next)) < latencies.Length;)
             {
+                if (direct is not null)
+                {
+                    (latencies[i], var waited) = await direct.RunAsync(variant, reader, cancellationToken);
+                    added[i] = latencies[i] - waited;
+                    continue;
+                }
+
                 var latency = await target.Client.SendAsync(call, reader, cancellationToken);
                 latencies[i] = (long)(latency.TotalSeconds * Stopwatch.Frequency);
                 added[i] = latencies[i] - (Waited.FindLast(reader.Content) ?? throw new LoadException("An answer does not say what was waited for."));

@@ -123,12 +123,24 @@ public sealed class RequestFacts(GatewayFixture fixture) : FunctionalTest(fixtur
     }
 
     [Theory]
-    [InlineData("""{"type":"mcp","server_label":"a","server_url":"https://example.com/mcp"}""")]
-    [InlineData("""{"type":"sse","server_url":"https://example.com/sse"}""")]
     [InlineData("""{"type":"python"}""")]
     [InlineData("""{"type":"teleport"}""")]
     public async Task Fact11_UnsupportedToolType_NamesTheTool(string tool) =>
         (await PostAsync(WithModel($$"""{"input":"Hi","tools":[{{Weather}},{{tool}}]}"""))).AssertError(400, "invalid_value", "tools[1].type");
+
+    [Theory]
+    [InlineData("""{"type":"mcp","server_url":"http://127.0.0.1/mcp"}""", "missing_required_parameter", "tools[1].server_label")]
+    [InlineData("""{"type":"sse","server_label":"a"}""", "missing_required_parameter", "tools[1].server_url")]
+    [InlineData("""{"type":"mcp","server_label":"a b","server_url":"http://127.0.0.1/mcp"}""", "invalid_value", "tools[1].server_label")]
+    [InlineData("""{"type":"mcp","server_label":"a","server_url":"ftp://127.0.0.1/mcp"}""", "invalid_value", "tools[1].server_url")]
+    [InlineData("""{"type":"mcp","server_label":"a","server_url":5}""", "invalid_type", "tools[1].server_url")]
+    [InlineData("""{"type":"mcp","server_label":"a","connector_id":"connector_x"}""", "unsupported_parameter", "tools[1].connector_id")]
+    [InlineData("""{"type":"mcp","server_label":"a","server_url":"http://127.0.0.1/mcp","require_approval":"sometimes"}""", "invalid_value", "tools[1].require_approval")]
+    [InlineData("""{"type":"mcp","server_label":"a","server_url":"http://127.0.0.1/mcp","allowed_tools":[1]}""", "invalid_type", "tools[1].allowed_tools[0]")]
+    [InlineData("""{"type":"mcp","server_label":"a","server_url":"http://127.0.0.1/mcp","headers":{"Host":"x"}}""", "invalid_value", "tools[1].headers")]
+    [InlineData("""{"type":"mcp","server_label":"a","server_url":"http://127.0.0.1/mcp","authorization":"a\nb"}""", "invalid_value", "tools[1].authorization")]
+    public async Task McpTool_IllFormed_NamesTheField(string tool, string code, string param) =>
+        (await PostAsync(WithModel($$"""{"input":"Hi","tools":[{{Weather}},{{tool}}]}"""))).AssertError(400, code, param);
 
     [Fact]
     public async Task HostedTool_NotForced_IsDroppedAndEchoed()
