@@ -411,15 +411,13 @@ public sealed class TestMcpServerTests : IAsyncLifetime
         Assert.Equal("released", TextOf(await second));
     }
 
-    [Theory]
-    [InlineData(HttpTransportMode.StreamableHttp, HttpServerSessionMode.Stateless)]
-    [InlineData(HttpTransportMode.Sse, HttpServerSessionMode.Stateful)]
-    public async Task HeldTool_WhoseCallIsTakenBack_KnowsIt(HttpTransportMode transport, HttpServerSessionMode mode)
+    [Fact]
+    public async Task HeldTool_WhoseCallIsTakenBack_KnowsIt()
     {
-        await UseServerAsync(new TestMcpServerOptions { SessionMode = mode });
+        await UseServerAsync(new TestMcpServerOptions { SessionMode = HttpServerSessionMode.Stateless });
         using var held = new HeldMcpTool();
         _server.Add(held.Tool);
-        await using var client = await ConnectAsync(transport);
+        await using var client = await ConnectAsync(HttpTransportMode.StreamableHttp);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
 
         var call = client.CallToolAsync("held", cancellationToken: patience.Token).AsTask();
@@ -430,15 +428,18 @@ public sealed class TestMcpServerTests : IAsyncLifetime
         await held.CancelledAsync(Cancellation);
     }
 
-    [Fact]
-    public async Task HeldTool_CalledInASession_IsCancelledByANotification()
+    [Theory]
+    [InlineData(HttpTransportMode.StreamableHttp)]
+    [InlineData(HttpTransportMode.Sse)]
+    public async Task HeldTool_CalledInASession_IsCancelledByANotification(HttpTransportMode transport)
     {
         using var held = new HeldMcpTool();
         _server.Add(held.Tool);
-        await using var client = await ConnectAsync(HttpTransportMode.StreamableHttp);
+        await using var client = await ConnectAsync(transport);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
 
-        // In a session a call outlives its request, and the client sends no notification of its own when its token is set.
+        // In a session a call outlives its request, and the client can not be relied on to send a notification of its own when its token is set:
+        // over streamable HTTP it sends none, over SSE none while the request is still being taken.
         var request = new JsonRpcRequest { Id = new RequestId("mine"), Method = RequestMethods.ToolsCall, Params = new JsonObject { ["name"] = "held" } };
         var call = client.SendRequestAsync(request, patience.Token);
         await held.ReachedAsync(Cancellation);
