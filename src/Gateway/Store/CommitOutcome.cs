@@ -14,4 +14,7 @@ internal enum CommitOutcome
 
     /// <summary>The log is shorter than the parent's place: data was lost. Nothing was written.</summary>
     HistoryLost,
+
+    /// <summary>The run that made the turn is another replica's by now, or gone. Nothing was written.</summary>
+    Fenced,
 }

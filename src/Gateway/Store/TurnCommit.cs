@@ -28,4 +28,7 @@ internal sealed record TurnCommit
 
     /// <summary>How long it is kept from now on. The logs on its path live at least as long.</summary>
     public required TimeSpan Retention { get; init; }
+
+    /// <summary>The durable run that made the turn; null when it was made without one.</summary>
+    public RunFence? Run { get; init; }
 }
