@@ -72,13 +72,21 @@ public sealed partial class ResponseEventStream : IDisposable
 
             // One that is over before its first item began in progress as well.
             var begun = new ResponseState();
-            WriteResponse("response.created"u8, begun);
+            if (!_startsQueued)
+            {
+                WriteResponse("response.created"u8, begun);
+            }
+
             WriteResponse("response.in_progress"u8, begun);
         }
     }
 
     /// <summary>Repeats <c>response.in_progress</c>: a sign of life for clients that count events, not bytes.</summary>
-    public void RepeatInProgress() => WriteResponse("response.in_progress"u8, State);
+    public void RepeatInProgress()
+    {
+        Start();
+        WriteResponse("response.in_progress"u8, State);
+    }
 
     /// <summary>Writes the terminal event that belongs to the state's status.</summary>
     public void End()
@@ -196,7 +204,7 @@ public sealed partial class ResponseEventStream : IDisposable
         _json.Append(_doneIndex);
         _json.Append(",\"item\":"u8);
         _json.Append(State.Output[^1].Span);
-        EndEvent("response.output_item.done"u8);
+        EndEvent("response.output_item.done"u8, _doneIndex);
     }
 
     private void OpenMessagePart(OpenPart part)
@@ -535,7 +543,10 @@ public sealed partial class ResponseEventStream : IDisposable
             _envelope.Write(state, _json);
         }
 
-        EndEvent(type);
+        if (_told?.TakeOfResponse(type) != true)
+        {
+            FinishEvent(type);
+        }
     }
 
     private void BeginEvent(ReadOnlySpan<byte> type)
@@ -564,10 +575,20 @@ public sealed partial class ResponseEventStream : IDisposable
         _json.Append(IndexOf(indexName));
     }
 
-    /// <summary>The sequence number stands last, so that what comes before can be the same bytes from delta to delta.</summary>
-    private void EndEvent(ReadOnlySpan<byte> type)
+    private void EndEvent(ReadOnlySpan<byte> type) => EndEvent(type, OutputIndex);
+
+    private void EndEvent(ReadOnlySpan<byte> type, int outputIndex)
     {
-        if (!_sink.WantsEvents || _isHidden)
+        if (_sink.WantsEvents && !_isHidden && _told?.TakeOfItem(type, outputIndex) != true)
+        {
+            FinishEvent(type);
+        }
+    }
+
+    /// <summary>The sequence number stands last, so that what comes before can be the same bytes from delta to delta.</summary>
+    private void FinishEvent(ReadOnlySpan<byte> type)
+    {
+        if (!_sink.WantsEvents)
         {
             return;
         }

@@ -1,0 +1,129 @@
+namespace Gateway.Protocol.Responses;
+
+/// <summary>Going on with a response that another replica began: what was told is not told again, and what was begun is ended.</summary>
+public sealed partial class ResponseEventStream
+{
+    private ToldEvents? _told;
+    private bool _startsQueued;
+
+    /// <summary>Writes <c>response.created</c> and <c>response.queued</c>: the response waits for its turn.</summary>
+    public void Queue()
+    {
+        _startsQueued = true;
+        var queued = new ResponseState { Status = ResponseStatus.Queued };
+        WriteResponse("response.created"u8, queued);
+        WriteResponse("response.queued"u8, queued);
+    }
+
+    /// <summary>Goes on behind events that were told already. Called before anything else; the same calls as before are to follow.</summary>
+    /// <param name="told">The events so far.</param>
+    /// <param name="isQueued">They begin with those of <see cref="Queue"/>.</param>
+    public void Resume(ToldEvents told, bool isQueued)
+    {
+        ArgumentNullException.ThrowIfNull(told);
+        _told = told;
+        _sequence = told.Count;
+        if (isQueued)
+        {
+            Queue();
+        }
+    }
+
+    /// <summary>Takes over finished items whose events were told when they were made.</summary>
+    public void Restore(IReadOnlyList<ReadOnlyMemory<byte>> items)
+    {
+        ArgumentNullException.ThrowIfNull(items);
+        Start();
+        State.Output.AddRange(items);
+    }
+
+    /// <summary>
+    /// Takes over what was told of a round that will be made anew: its finished items as they are, and the open one closed as incomplete, with
+    /// the events that are missing. Nothing happens when nothing was told of it.
+    /// </summary>
+    public void RestoreTold()
+    {
+        if (_told is not { } told)
+        {
+            return;
+        }
+
+        while (told.DoneAt(OutputIndex) is { IsEmpty: false } item)
+        {
+            Restore([item]);
+        }
+
+        if (told.IsOpenAt(OutputIndex))
+        {
+            // A copy: writing the same events again uses them up.
+            foreach (var (type, json) in told.Open.ToArray())
+            {
+                Replay(type, json);
+            }
+
+            CloseItem(completed: false);
+        }
+    }
+
+    /// <summary>Brings the stream into the state it had behind an event of the open item.</summary>
+    private void Replay(string type, ReadOnlyMemory<byte> json)
+    {
+        switch (type)
+        {
+            case "response.output_item.added":
+                ReplayAdded(JsonView.Member(json, "item"u8));
+                break;
+            case "response.content_part.added":
+                ReplayPart(JsonView.Member(json, "part"u8));
+                break;
+            case "response.content_part.done":
+                ClosePart(writeEvents: true);
+                break;
+            case "response.reasoning_summary_part.added":
+                SetDeltaHead(_summaryHead, "response.reasoning_summary_text.delta"u8, "summary_index"u8);
+                break;
+            case "response.output_text.delta" or "response.refusal.delta" or "response.reasoning_text.delta"
+                or "response.function_call_arguments.delta" or "response.custom_tool_call_input.delta":
+                _text.Append(JsonView.Inner(JsonView.Member(json, "delta"u8)).Span);
+                break;
+        }
+    }
+
+    private void ReplayAdded(ReadOnlyMemory<byte> item)
+    {
+        var type = JsonView.Text(JsonView.Member(item, "type"u8));
+        if (type is "function_call" or "custom_tool_call")
+        {
+            var (callId, name, ns) = (Text(item, "call_id"u8) ?? string.Empty, Text(item, "name"u8) ?? string.Empty, Text(item, "namespace"u8));
+            if (type == "function_call")
+            {
+                OpenFunctionCall(callId, name, ns);
+            }
+            else
+            {
+                OpenCustomToolCall(callId, name, ns);
+            }
+        }
+        else if (type == "reasoning")
+        {
+            Open(OpenItem.Reasoning, "rs");
+            Added(",\"type\":\"reasoning\",\"summary\":[]}"u8);
+        }
+        else
+        {
+            Open(OpenItem.Message, "msg");
+            Added(",\"type\":\"message\",\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":[]}"u8);
+        }
+    }
+
+    private void ReplayPart(ReadOnlyMemory<byte> part) => OpenPartOf(
+        Text(part, "type"u8) switch
+        {
+            "refusal" => OpenPart.Refusal,
+            "reasoning_text" => OpenPart.Reasoning,
+            _ => OpenPart.Text,
+        },
+        part.Span);
+
+    private static string? Text(ReadOnlyMemory<byte> json, ReadOnlySpan<byte> name) => JsonView.Text(JsonView.Member(json, name));
+}

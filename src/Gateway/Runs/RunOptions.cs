@@ -1,0 +1,42 @@
+namespace Gateway.Runs;
+
+/// <summary>Durable runs: background responses, and stored streams that outlive their client. Section <c>Gateway:Runs</c>.</summary>
+internal sealed class RunOptions
+{
+    public const string Section = "Gateway:Runs";
+
+    /// <summary>
+    /// How long a replica that shows no sign of life keeps its runs; afterwards another one goes on with them. Default 15 seconds, from 3 seconds
+    /// to 10 minutes.
+    /// </summary>
+    public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The most runs that are made at once on one replica; others wait, or go to other replicas. 1 to 100,000; default 256.</summary>
+    public int Concurrent { get; set; } = 256;
+
+    /// <summary>
+    /// The most runs of all tenants, running and waiting, on all replicas; more are told 429 <c>rate_limit_exceeded</c>. 1 to 10,000,000;
+    /// default 10,000.
+    /// </summary>
+    public int Queue { get; set; } = 10_000;
+
+    /// <summary>
+    /// How often a run may be taken by a replica before it is given up as failed: what it does may be what ends the replicas. Planned hand-overs
+    /// count too. 1 to 1,000; default 20.
+    /// </summary>
+    public int Attempts { get; set; } = 20;
+
+    /// <summary>
+    /// Events are put into the store, and only then told, at most this often per run. Longer costs clients time, shorter costs the store work.
+    /// Default 50 milliseconds, from 1 millisecond to 5 seconds.
+    /// </summary>
+    public TimeSpan EventInterval { get; set; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>
+    /// How long the events of a response that has ended can be replayed (<c>GET …?stream=true</c>). Default 1 hour, from 1 second to 30 days.
+    /// </summary>
+    public TimeSpan EventRetention { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>The most clients of one replica that follow runs as streams; more are told 429. 1 to 1,000,000; default 10,000.</summary>
+    public int Followers { get; set; } = 10_000;
+}

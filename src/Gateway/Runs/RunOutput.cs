@@ -1,0 +1,200 @@
+using Gateway.Protocol.Responses;
+using Gateway.Store;
+using Gateway.Tools;
+
+namespace Gateway.Runs;
+
+/// <summary>
+/// Takes what a run says and does into the store: events in batches, a moment apart; journal entries at once, together with the events before
+/// them. What the store can not take is sent again until the lease is lost. Followers read from the store, so nothing is told that could be lost.
+/// </summary>
+internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposable
+{
+    /// <summary>More than this waiting, and the model server is not read until the store took it.</summary>
+    private const int MostWaitingBytes = 1024 * 1024;
+
+    /// <summary>After this long without an event one is repeated: some clients count events, not bytes.</summary>
+    private static readonly TimeSpan RepeatAfter = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
+
+    private readonly IRunStore _store;
+    private readonly RunKey _run;
+    private readonly long _token;
+    private readonly RunControl _control;
+    private readonly TimeSpan _interval;
+    private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _sending = new(1);
+    private readonly SemaphoreSlim _signal = new(0);
+    private readonly CancellationTokenSource _stopPump = new();
+    private readonly Lock _lock = new();
+    private readonly Task _pump;
+    private List<ReadOnlyMemory<byte>> _waiting = [];
+    private int _waitingBytes;
+    private long _firstEvent;
+    private long _firstEntry;
+    private long _lastEvent;
+
+    public RunOutput(
+        IRunStore store, RunKey run, long token, RunControl control, bool keepsEvents, long events, long entries, TimeSpan interval, TimeProvider time)
+    {
+        _store = store;
+        _run = run;
+        _token = token;
+        _control = control;
+        WantsEvents = keepsEvents;
+        _firstEvent = events;
+        _firstEntry = entries;
+        _interval = interval;
+        _time = time;
+        _lastEvent = time.GetTimestamp();
+        _pump = keepsEvents ? PumpAsync() : Task.CompletedTask;
+    }
+
+    public bool WantsEvents { get; }
+
+    public bool IsStream => WantsEvents;
+
+    /// <summary>The events of the response, for signs of life; set once, before the loop runs.</summary>
+    public ResponseEventStream? Events { get; set; }
+
+    public void Write(ReadOnlySpan<byte> type, ReadOnlySpan<byte> json)
+    {
+        lock (_lock)
+        {
+            _waiting.Add(json.ToArray());
+            _waitingBytes += json.Length;
+        }
+    }
+
+    public async ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        if (!WantsEvents || Volatile.Read(ref _waitingBytes) == 0)
+        {
+            return;
+        }
+
+        _lastEvent = _time.GetTimestamp();
+        if (_waitingBytes > MostWaitingBytes)
+        {
+            await SendAsync([], cancellationToken);
+        }
+        else if (_signal.CurrentCount == 0)
+        {
+            _signal.Release();
+        }
+    }
+
+    public ValueTask KeepAliveAsync(CancellationToken cancellationToken)
+    {
+        if (WantsEvents && _time.GetElapsedTime(_lastEvent) >= RepeatAfter)
+        {
+            Events!.RepeatInProgress();
+        }
+
+        return FlushAsync(cancellationToken);
+    }
+
+    /// <summary>Puts an entry into the journal, behind every event written so far. When this returns it is kept.</summary>
+    public ValueTask AppendAsync(ReadOnlyMemory<byte> entry, CancellationToken cancellationToken) => new(SendAsync([entry], cancellationToken));
+
+    /// <summary>Puts everything written so far into the store.</summary>
+    public async ValueTask DrainAsync(CancellationToken cancellationToken)
+    {
+        if (WantsEvents)
+        {
+            await SendAsync([], cancellationToken);
+        }
+    }
+
+    /// <summary>The commit of the run: the events that are not in the store yet go with it. Nothing may be written afterwards.</summary>
+    public async Task<RunFence> EndAsync(TimeSpan eventRetention)
+    {
+        await StopPumpAsync();
+        await _sending.WaitAsync();
+        lock (_lock)
+        {
+            return new RunFence(_token, _firstEvent, [.. _waiting], eventRetention);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopPumpAsync();
+        _sending.Dispose();
+        _signal.Dispose();
+        _stopPump.Dispose();
+    }
+
+    private async Task StopPumpAsync()
+    {
+        await _stopPump.CancelAsync();
+        await _pump;
+    }
+
+    private async Task PumpAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await _signal.WaitAsync(_stopPump.Token);
+                await SendAsync([], _stopPump.Token);
+                await Task.Delay(_interval, _time, _stopPump.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The run is over here: by its end, or because the lease is lost.
+        }
+    }
+
+    /// <exception cref="OperationCanceledException">The lease was lost.</exception>
+    private async Task SendAsync(IReadOnlyList<ReadOnlyMemory<byte>> entries, CancellationToken cancellationToken)
+    {
+        await _sending.WaitAsync(cancellationToken);
+        try
+        {
+            List<ReadOnlyMemory<byte>> events;
+            lock (_lock)
+            {
+                events = _waiting;
+                _waiting = [];
+                _waitingBytes = 0;
+            }
+
+            if (events.Count > 0 || entries.Count > 0)
+            {
+                await SendAgainAndAgainAsync(new RunAppend(_firstEvent, events, _firstEntry, entries));
+                _firstEvent += events.Count;
+                _firstEntry += entries.Count;
+            }
+        }
+        finally
+        {
+            _sending.Release();
+        }
+    }
+
+    /// <summary>Only the end of the lease ends this: what was taken out of the list must not be lost.</summary>
+    private async Task SendAgainAndAgainAsync(RunAppend append)
+    {
+        for (var delay = FirstDelay; ; delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
+        {
+            _control.LeaseLost.ThrowIfCancellationRequested();
+            try
+            {
+                if (await _store.AppendAsync(_run, _token, append, _control.LeaseLost))
+                {
+                    return;
+                }
+
+                _control.Lose();
+            }
+            catch (StoreUnavailableException)
+            {
+                await Task.Delay(delay, _time, _control.LeaseLost);
+            }
+        }
+    }
+}

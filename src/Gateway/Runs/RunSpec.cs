@@ -1,0 +1,88 @@
+using System.Text.Json;
+
+namespace Gateway.Runs;
+
+/// <summary>All that a replica needs to make a response that another one accepted: the request as it came, and what was decided about it.</summary>
+internal sealed record RunSpec
+{
+    /// <summary>The dialect's name.</summary>
+    public required string Dialect { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>The client asked for a background response: it begins as queued, and nobody has to follow it.</summary>
+    public required bool IsBackground { get; init; }
+
+    /// <summary>Its events are kept, so that it can be followed.</summary>
+    public required bool KeepsEvents { get; init; }
+
+    /// <summary>How long it goes on with nobody following it; null for ever.</summary>
+    public TimeSpan? Window { get; init; }
+
+    /// <summary>The request's body; sealed when <see cref="IsSealed"/>.</summary>
+    public required ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>The body holds credentials.</summary>
+    public bool IsSealed { get; init; }
+
+    /// <summary>A line of JSON, and behind it the body.</summary>
+    public byte[] Write()
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("v"u8, 1);
+            writer.WriteString("dialect"u8, Dialect);
+            writer.WriteNumber("created"u8, CreatedAt.ToUnixTimeMilliseconds());
+            writer.WriteBoolean("background"u8, IsBackground);
+            writer.WriteBoolean("events"u8, KeepsEvents);
+            writer.WriteBoolean("sealed"u8, IsSealed);
+            if (Window is { } window)
+            {
+                writer.WriteNumber("window"u8, (long)window.TotalMilliseconds);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        buffer.WriteByte((byte)'\n');
+        buffer.Write(Body.Span);
+        return buffer.ToArray();
+    }
+
+    /// <exception cref="InvalidDataException">It is damaged, or of a newer version of the gateway.</exception>
+    public static RunSpec Read(ReadOnlyMemory<byte> spec)
+    {
+        var end = spec.Span.IndexOf((byte)'\n');
+        if (end < 0)
+        {
+            throw new InvalidDataException("A stored run is damaged.");
+        }
+
+        try
+        {
+            using var head = JsonDocument.Parse(spec[..end]);
+            var root = head.RootElement;
+            if (root.GetProperty("v"u8).GetInt32() != 1)
+            {
+                throw new InvalidDataException("A stored run was written by a newer version.");
+            }
+
+            return new RunSpec
+            {
+                Dialect = root.GetProperty("dialect"u8).GetString()!,
+                CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(root.GetProperty("created"u8).GetInt64()),
+                IsBackground = root.GetProperty("background"u8).GetBoolean(),
+                KeepsEvents = root.GetProperty("events"u8).GetBoolean(),
+                IsSealed = root.GetProperty("sealed"u8).GetBoolean(),
+                Window = root.TryGetProperty("window"u8, out var window) ? TimeSpan.FromMilliseconds(window.GetInt64()) : null,
+                Body = spec[(end + 1)..],
+            };
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw new InvalidDataException("A stored run is damaged.", e);
+        }
+    }
+}

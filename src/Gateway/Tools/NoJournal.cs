@@ -1,0 +1,29 @@
+using Gateway.Protocol.Responses;
+
+namespace Gateway.Tools;
+
+/// <summary>For responses that nobody goes on with.</summary>
+internal sealed class NoJournal : ILoopJournal
+{
+    private NoJournal()
+    {
+    }
+
+    public static NoJournal Instance { get; } = new();
+
+    public CancellationToken HandOver => CancellationToken.None;
+
+    public ReadOnlyMemory<byte>? FindList(string serverLabel) => null;
+
+    public ValueTask ListedAsync(string serverLabel, ReadOnlyMemory<byte> item, CancellationToken cancellationToken) => default;
+
+    public RoundRecord? TakeRound(IReadOnlyList<Tool> tools) => null;
+
+    public ValueTask RoundMadeAsync(RoundRecord round, CancellationToken cancellationToken) => default;
+
+    public CallRecord? FindCall(string call) => null;
+
+    public ValueTask CallStartedAsync(string call, CancellationToken cancellationToken) => default;
+
+    public ValueTask CallEndedAsync(string call, ServerCallResult result, CancellationToken cancellationToken) => default;
+}
