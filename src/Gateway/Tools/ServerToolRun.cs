@@ -341,14 +341,14 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     {
         var lists = _servers.Select(server => (Server: server, Known: FindList(server.Label))).ToList();
         var listings = lists.Select(list => list.Known is null ? tools.ListAsync(list.Server, cancellationToken) : null).ToList();
-        if (!output.IsStream && tools.FailsOnListFailure)
+        if (!output.IsStream)
         {
             // Nothing is told yet: the failure can be the answer.
-            foreach (var listing in listings)
+            for (var i = 0; i < lists.Count; i++)
             {
-                if (listing is not null && await listing is { Failure: { } failure })
+                if (listings[i] is { } listing && await listing is { Failure: { } failure } && tools.UntoldListError(lists[i].Server, failure) is { } error)
                 {
-                    return ServerTools.ListError(lists[listings.IndexOf(listing)].Server.Label, failure);
+                    return error;
                 }
             }
         }
