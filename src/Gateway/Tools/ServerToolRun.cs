@@ -47,10 +47,8 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         }
         finally
         {
-            foreach (var id in _claimed)
-            {
-                await _loop.Approvals.ReleaseAsync(id);
-            }
+            // All at once: a store that does not answer is waited for once.
+            await Task.WhenAll(_claimed.Select(id => _loop.Approvals.ReleaseAsync(id).AsTask()));
         }
     }
 
@@ -260,13 +258,13 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     {
         foreach (var request in approved)
         {
+            // Before the answer: one that is lost says nothing, and what another response has is not given back.
             var id = request.Id;
+            _claimed.Add(id);
             if (!await _loop.Approvals.ClaimAsync(id, cancellationToken))
             {
                 return Approvals.Used(PathOf(id), id);
             }
-
-            _claimed.Add(id);
         }
 
         foreach (var id in refusals)
@@ -312,10 +310,12 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 Verdict = server.Allows(name, tool.IsReadOnly) ? Budget.Take(tool.UpstreamName, arguments) : CallVerdict.Unknown,
             };
 
-            // From here on nobody may run it again, whatever happens.
-            _claimed.Remove(request.Id);
             events.OpenServerCall(ServerCallKind.Mcp, ServerCallItems.Start(call), arguments);
             await output.FlushAsync(cancellationToken);
+
+            // From here on nobody may run it again, whatever happens.
+            cancellationToken.ThrowIfCancellationRequested();
+            _claimed.Remove(request.Id);
             var result = call.Verdict switch
             {
                 CallVerdict.Run => await tools.WaitAsync(tools.CallAsync(call, server, _loop, cancellationToken), output, cancellationToken),
@@ -327,6 +327,12 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             context.AddServerCall(events.State.Output[^1], null, null, startsRound: false, startsKept: false);
         }
 
+        if (approved.Count > 0)
+        {
+            // As behind any round of server-run calls: the model is to answer.
+            context.Choice = context.Choice.Relax();
+        }
+
         return null;
     }
 
@@ -335,14 +341,14 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     {
         var lists = _servers.Select(server => (Server: server, Known: FindList(server.Label))).ToList();
         var listings = lists.Select(list => list.Known is null ? tools.ListAsync(list.Server, cancellationToken) : null).ToList();
-        if (!output.IsStream && tools.FailsOnListFailure)
+        if (!output.IsStream)
         {
             // Nothing is told yet: the failure can be the answer.
-            foreach (var listing in listings)
+            for (var i = 0; i < lists.Count; i++)
             {
-                if (listing is not null && await listing is { Failure: { } failure })
+                if (listings[i] is { } listing && await listing is { Failure: { } failure } && tools.UntoldListError(lists[i].Server, failure) is { } error)
                 {
-                    return ServerTools.ListError(lists[listings.IndexOf(listing)].Server.Label, failure);
+                    return error;
                 }
             }
         }

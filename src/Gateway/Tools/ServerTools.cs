@@ -48,7 +48,7 @@ internal sealed class ServerTools(
 
             if (await loop.Egress.CheckAsync(url, cancellationToken) is { } refusal)
             {
-                return ([], ApiError.InvalidValue($"{declared.Path}.server_url", $"Invalid '{declared.Path}.server_url': {refusal.Message}"));
+                return ([], Refused(declared, refusal.Message));
             }
 
             servers.Add(new DeclaredServer(declared, new McpServer
@@ -109,6 +109,15 @@ internal sealed class ServerTools(
         424, "external_connector_error", "http_error", "tools",
         $"Error retrieving tool list from MCP server: '{label}'. {failure.Message}");
 
+    /// <summary>
+    /// The error of a server that did not list its tools, while nothing is told of the response; null when it goes on without that server. A URL that
+    /// the egress guard refused only now, at connecting or at a redirect, is as refused as one that it refused before.
+    /// </summary>
+    public ApiError? UntoldListError(DeclaredServer server, McpFailure failure) =>
+        failure.Kind == McpFailureKind.Refused && server.Declared.Url is not null ? Refused(server.Declared, failure.Message)
+        : FailsOnListFailure ? ListError(server.Label, failure)
+        : null;
+
     internal static bool IsObject(string json)
     {
         try
@@ -121,6 +130,9 @@ internal sealed class ServerTools(
             return false;
         }
     }
+
+    private static ApiError Refused(McpServerTool declared, string why) =>
+        ApiError.InvalidValue($"{declared.Path}.server_url", $"Invalid '{declared.Path}.server_url': {why}");
 
     private ServerCallResult ResultOf(ServerCall call, LoopRequest loop, McpCallOutcome answer)
     {

@@ -15,7 +15,7 @@ internal sealed class ToolBudget(int maxCalls, int maxRounds, int maxRepeats)
     private bool _ranInRound;
     private bool _repeatedInRound;
 
-    /// <summary>The first limit that was reached.</summary>
+    /// <summary>The first limit that was reached; <see cref="ToolLimit.Rounds"/> over all others, since it ends every dialect's loop.</summary>
     public ToolLimit Reached { get; private set; }
 
     /// <summary>A call was asked for that no call was left for.</summary>
@@ -49,7 +49,12 @@ internal sealed class ToolBudget(int maxCalls, int maxRounds, int maxRepeats)
     public void EndRound()
     {
         _rounds++;
-        if (_calls >= maxCalls)
+        if (_rounds >= maxRounds)
+        {
+            // After the last call a dialect may go on until one more is asked for, and a model that calls what it does not have never asks.
+            Reached = ToolLimit.Rounds;
+        }
+        else if (_calls >= maxCalls)
         {
             Reach(ToolLimit.ToolCalls);
         }
@@ -57,10 +62,6 @@ internal sealed class ToolBudget(int maxCalls, int maxRounds, int maxRepeats)
         {
             // Told once that it repeats itself, it still does.
             Reach(ToolLimit.RepeatedCalls);
-        }
-        else if (_rounds >= maxRounds)
-        {
-            Reach(ToolLimit.Rounds);
         }
 
         _ranInRound = false;

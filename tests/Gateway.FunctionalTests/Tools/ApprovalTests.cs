@@ -1,9 +1,12 @@
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
+using Gateway.Store;
 using Gateway.Testing;
 using Gateway.Testing.Mcp;
 using Gateway.Testing.Redis;
 using Gateway.Testing.Scripting;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gateway.FunctionalTests.Tools;
 
@@ -93,6 +96,81 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
             {"store":false,"tools":[{{Asking()}}],"input":[{"role":"user","content":"Go"},{{items}},{{Answer(asked, 1)}},{{response.At("output[0]").GetRawText()}},{"role":"user","content":"More"}]}
             """;
         Assert.Equal(["message"], (await CreateAsync(more)).Types("output"));
+        Assert.Single(Server.Calls);
+    }
+
+    [Theory]
+    [InlineData("\"required\"", true)]
+    [InlineData("\"required\"", false)]
+    [InlineData("""{"type":"mcp","server_label":"srv","name":"echo"}""", true)]
+    [InlineData("""{"type":"mcp","server_label":"srv","name":"echo"}""", false)]
+    public async Task ForcedChoice_IsRelaxedBehindTheApprovedCall(string choice, bool streamed)
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+
+        var response = await CreateAsync($$"""
+            {"previous_response_id":"{{asked.Text("id")}}","tool_choice":{{choice}},"tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}
+            """, streamed);
+
+        Assert.Equal(["mcp_call", "message"], response.Types("output"));
+        Assert.Contains(Upstream.LastCall.Body["tool_choice"]?.ToJsonString(), (string?[])[null, "\"auto\""]);
+    }
+
+    [Fact]
+    public async Task ForcedChoice_HoldsBehindARefusal()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+
+        await CreateAsync($$"""
+            {"previous_response_id":"{{asked.Text("id")}}","tool_choice":"required","tools":[{{Asking()}}],"input":[{{Answer(asked, 1, "false")}}]}
+            """);
+
+        Assert.Equal("required", (string?)Upstream.LastCall.Body["tool_choice"]);
+    }
+
+    [Fact]
+    public async Task ReplyToTheClaimIsLost_ApprovalMayBeGivenAgain()
+    {
+        var store = await StartWatchingClaimsAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        var answer = $$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""";
+        store.AfterClaim = _ => throw new StoreUnavailableException("The reply is lost.");
+
+        (await PostAsync(WithModel(answer))).AssertError(503, "store_unavailable", null, "server_error");
+        Assert.Empty(Server.Calls);
+
+        Assert.Equal("Echo: hi", (await CreateAsync(answer)).Text("output[0].output"));
+        Assert.Single(Server.Calls);
+    }
+
+    [Theory]
+    [InlineData("true")]
+    [InlineData("false")]
+    public async Task ClientLeavesBeforeTheApprovedCallBegins_ApprovalMayBeGivenAgain(string stream)
+    {
+        var store = await StartWatchingClaimsAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        var answer = $$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""";
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
+        {
+            Content = new StringContent(WithModel(answer.Replace("{\"previous", $"{{\"stream\":{stream},\"previous", StringComparison.Ordinal)), Encoding.UTF8, "application/json"),
+        };
+        store.AfterClaim = async requestAborted =>
+        {
+            var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            await using var registration = requestAborted.Register(left.SetResult);
+            await leave.CancelAsync();
+            await left.Task.WaitAsync(Cancellation);
+        };
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Gateway.Client.SendAsync(request, leave.Token));
+
+        await Gateway.Metrics.WaitForSumAsync("gateway.open_streams", 0);
+        Assert.Empty(Server.Calls);
+        Assert.Equal("Echo: hi", (await CreateAsync(answer)).Text("output[0].output"));
         Assert.Single(Server.Calls);
     }
 
@@ -260,6 +338,18 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
         Assert.Equal(["message", "mcp_call", "tool_output", "message"], unasked.Types("output"));
         Assert.Equal("mcp_approval_request", asked.Types("output").Last());
         Assert.Single(Server.Calls);
+    }
+
+    private async Task<ClaimWatchingStore> StartWatchingClaimsAsync()
+    {
+        Server = Own(await TestMcpServer.StartAsync());
+        Server.Add(TestMcpTools.Echo);
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1")) with
+        {
+            ConfigureServices = services => services.AddSingleton<IResponseStore>(ClaimWatchingStore.Create),
+        });
+        return (ClaimWatchingStore)Gateway.Services.GetRequiredService<IResponseStore>();
     }
 
     /// <summary>The server, with this <c>require_approval</c>.</summary>

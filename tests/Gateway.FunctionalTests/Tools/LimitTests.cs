@@ -24,6 +24,22 @@ public sealed class LimitTests(GatewayFixture fixture) : McpTest(fixture), IClas
         Assert.Equal(["rounds"], Gateway.Metrics.Of("gateway.tool.limits").Select(m => (string?)m.Tags["limit"]));
     }
 
+    [Fact]
+    public async Task Rounds_BehindTheLastCallThatIsLeft_AreLimitedInFireworksDialectToo()
+    {
+        await StartAsync(("Gateway:Tools:MaxRounds", "3"));
+        Upstream.Default = request =>
+            request["tools"] is null || Upstream.Calls.Count > 10 ? ChatAnswer.Say("Enough.").For(request)
+            : _calls == 0 ? CallNext(1).For(request)
+            : Calls(("srv__no_such_tool", "{}")).For(request);
+
+        var reply = await PostAsync(WithModel($$"""{"input":"Go","max_tool_calls":1,"tools":[{{Mcp()}}]}"""), path: "/inference/v1/responses");
+
+        Assert.Equal("completed", reply.AssertOk().Text("status"));
+        Assert.Equal((1, 4), (Server.Calls.Count, Upstream.Calls.Count));
+        Assert.Equal(["rounds"], Gateway.Metrics.Of("gateway.tool.limits").Select(m => (string?)m.Tags["limit"]));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]

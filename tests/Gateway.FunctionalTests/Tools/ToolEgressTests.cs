@@ -82,29 +82,56 @@ public sealed class ToolEgressTests(GatewayFixture fixture) : McpTest(fixture), 
         await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with { ConfigureServices = services => services.AddSingleton<IHostResolver>(resolver) });
 
         var reply = await PostAsync(WithModel($$"""
-            {"input":"Go","tools":[{"type":"mcp","server_label":"srv","server_url":"http://rebind.example:{{Server.Endpoint.Port}}/mcp","require_approval":"never"}]}
+            {"input":"Go","tools":[{"type":"web_search"},{"type":"mcp","server_label":"srv","server_url":"http://rebind.example:{{Server.Endpoint.Port}}/mcp"}]}
             """));
 
-        reply.AssertError(424, "http_error", "tools", "external_connector_error");
+        reply.AssertError(400, "invalid_value", "tools[1].server_url");
+        Assert.Equal("Invalid 'tools[1].server_url': The URL's host is unknown, or it is not a public one.", reply.Json.Text("error.message"));
         Assert.True(resolver.Asked >= 2);
         Assert.Empty(Server.Requests);
         Assert.Empty(Upstream.Calls);
     }
 
     [Theory]
-    [InlineData("http://localhost:PORT/mcp")]
-    [InlineData("http://169.254.169.254/latest")]
-    public async Task RedirectToAnAddressThatIsNotAllowed_IsNotFollowed(string location)
+    [InlineData("http://localhost:PORT/mcp", "Fail")]
+    [InlineData("http://169.254.169.254/latest", "Fail")]
+    [InlineData("http://169.254.169.254/latest", "Continue")]
+    public async Task RedirectToAnAddressThatIsNotAllowed_IsNotFollowed(string location, string onListFailure)
     {
-        await StartAsync(server => [("Gateway:Tools:AllowedHosts:0", $"127.0.0.1:{server.Endpoint.Port}")]);
+        await StartAsync(server =>
+            [("Gateway:Tools:AllowedHosts:0", $"127.0.0.1:{server.Endpoint.Port}"), ("Gateway:Tools:OnListFailure", onListFailure)]);
         var target = Own(await TestMcpServer.StartAsync());
         Server.Fail(McpFault.Redirect(new Uri(location.Replace("PORT", $"{target.Endpoint.Port}", StringComparison.Ordinal))));
 
         var reply = await PostAsync(WithModel($$"""{"input":"Go","tools":[{{Mcp()}}]}"""));
 
-        reply.AssertError(424, "http_error", "tools", "external_connector_error");
+        reply.AssertError(400, "invalid_value", "tools[0].server_url");
         Assert.Empty(target.Requests);
         Assert.NotEmpty(Server.Requests);
+        Assert.Empty(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task RedirectToAnAddressThatIsNotAllowed_Streamed_IsAFailedList()
+    {
+        await StartAsync(server => [("Gateway:Tools:AllowedHosts:0", $"127.0.0.1:{server.Endpoint.Port}")]);
+        Server.Fail(McpFault.Redirect(new Uri("http://169.254.169.254/latest")));
+
+        var stream = await StreamAsync($$"""{"input":"Go","tools":[{{Mcp()}}]}""");
+
+        Assert.Equal(("response.failed", "http_error"), (stream.Types.Last(), stream.Final.Text("error.code")));
+        Assert.EndsWith("The URL's host is unknown, or it is not a public one.", stream.Final.Text("output[0].error"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task RedirectOfAnOperatorsServer_IsTheServersFailure()
+    {
+        await StartAsync(server => [("Gateway:Tools:Servers:own:Url", server.Endpoint.AbsoluteUri)]);
+        Server.Fail(McpFault.Redirect(new Uri("http://169.254.169.254/latest")));
+
+        var reply = await PostAsync(WithModel("""{"input":"Go","tools":[{"type":"mcp","server_label":"own"}]}"""));
+
+        reply.AssertError(424, "http_error", "tools", "external_connector_error");
     }
 
     [Fact]

@@ -37,7 +37,8 @@ internal sealed class McpClientPool : IMcpClientPool, IAsyncDisposable
     {
         // Reading a list changes nothing: it is read again whatever became of the first attempt.
         var listing = await UseAsync(
-            server, entry => entry.ListToolsAsync().WaitAsync(cancellationToken), McpListing.Failed, failure => failure.Kind == McpFailureKind.Unreachable);
+            server, entry => entry.ListToolsAsync().WaitAsync(cancellationToken), McpListing.Failed,
+            failure => failure.Kind == McpFailureKind.Unreachable || failure.MayEndSession);
         return Count("list", listing);
     }
 
@@ -118,7 +119,7 @@ internal sealed class McpClientPool : IMcpClientPool, IAsyncDisposable
                     return result;
                 }
 
-                if (failure.IsNotRun || failure.Kind is McpFailureKind.Unreachable or McpFailureKind.Timeout)
+                if (failure.IsNotRun || failure.MayEndSession || failure.Kind is McpFailureKind.Unreachable or McpFailureKind.Timeout)
                 {
                     RetireUnlessRetired(entry);
                 }

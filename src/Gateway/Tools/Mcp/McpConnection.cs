@@ -163,9 +163,11 @@ internal sealed class McpConnection : IAsyncDisposable
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             // Every exception: what a server can make the library throw is not documented, and none of it is the gateway's fault.
-            // 404 is how a server says that it does not know the session; many say 400.
-            var isRejected = HasSession && (int?)note.Status is 400 or 404;
-            return (null, timeout.IsCancellationRequested ? McpFailures.TimedOut(time) : McpFailures.From(e, isRejected));
+            // 404 is how a server says that it does not know the session. Many say 400, which may also come of a call that has begun to run.
+            var status = HasSession ? (int?)note.Status : null;
+            return (null, timeout.IsCancellationRequested
+                ? McpFailures.TimedOut(time)
+                : McpFailures.From(e, isRejected: status == 404) with { MayEndSession = status is 400 or 404 });
         }
         catch (Exception)
         {

@@ -11,4 +11,7 @@ internal sealed record McpFailure(McpFailureKind Kind, int? HttpStatus, string M
 
     /// <summary>The server can not have run what was asked: it was not reached, or refused the request as such. Asking again is safe.</summary>
     public bool IsNotRun { get; init; }
+
+    /// <summary>The server may have forgotten the session: the connection is of no further use.</summary>
+    public bool MayEndSession { get; init; }
 }

@@ -169,37 +169,32 @@ public sealed class McpCallTests : IAsyncLifetime
         await _host.ConnectionsAsync(0);
     }
 
-    [Theory]
-    [InlineData("tools/call")]
-    [InlineData("tools/list")]
-    public async Task Session_ForgottenWithStatus400_ConnectsOnceMore(string method)
+    [Fact]
+    public async Task List_SessionForgottenWithStatus400_ConnectsOnceMoreAndLists()
     {
-        // What servers do that look sessions up in a map of their own, as the examples of the TypeScript SDK do.
-        await using var raw = await RawMcpServer.StartAsync(async exchange =>
-        {
-            if (exchange.Method != method)
-            {
-                return false;
-            }
-
-            await (exchange.SessionId == "1" ? exchange.ErrorAsync(400, -32000, "Bad Request: No valid session ID provided")
-                : method == "tools/call" ? exchange.ResultAsync("""{"content":[{"type":"text","text":"done"}]}""")
-                : exchange.ResultAsync("""{"tools":[]}"""));
-            return true;
-        });
+        await using var raw = await StartForgettingAsync("tools/list", """{"tools":[]}""");
         var server = _host.Server(raw.Endpoint);
-        if (method == "tools/call")
-        {
-            await _host.Pool.ListToolsAsync(server, Cancellation);
-            Assert.Equal("done", (await CallAsync(server, "tool")).Text);
-        }
-        else
-        {
-            await CallAsync(server, "tool");
-            Assert.Null((await _host.Pool.ListToolsAsync(server, Cancellation)).Failure);
-        }
+        await CallAsync(server, "tool");
 
-        Assert.Equal((2, 2), (raw.Count("initialize"), raw.Count(method)));
+        Assert.Null((await _host.Pool.ListToolsAsync(server, Cancellation)).Failure);
+
+        Assert.Equal((2, 2), (raw.Count("initialize"), raw.Count("tools/list")));
+    }
+
+    [Fact]
+    public async Task Call_Status400_IsNotRepeatedAndTheNextOneConnectsAnew()
+    {
+        await using var raw = await StartForgettingAsync("tools/call", """{"content":[{"type":"text","text":"done"}]}""");
+        var server = _host.Server(raw.Endpoint);
+        await _host.Pool.ListToolsAsync(server, Cancellation);
+
+        var outcome = await CallAsync(server, "tool");
+
+        Assert.Equal(
+            ("MCP error -32000: Bad Request: No valid session ID provided", false), (outcome.Failure?.Message, outcome.Failure?.IsNotRun));
+        Assert.Equal((1, 1), (raw.Count("initialize"), raw.Count("tools/call")));
+        Assert.Equal("done", (await CallAsync(server, "tool")).Text);
+        Assert.Equal((2, 2), (raw.Count("initialize"), raw.Count("tools/call")));
     }
 
     [Fact]
@@ -529,6 +524,21 @@ public sealed class McpCallTests : IAsyncLifetime
         Assert.Equal("-32601", (await CallAsync(_host.Server(raw.Endpoint), "tool")).Text);
         Assert.Equal("{}", raw.Seen.First(exchange => exchange.Method == "initialize").Message!["params"]!["capabilities"]!.ToJsonString());
     }
+
+    /// <summary>
+    /// A server that knows its second session and has forgotten its first, in the words of servers that look sessions up in a map of their own, as
+    /// the examples of the TypeScript SDK do.
+    /// </summary>
+    private static Task<RawMcpServer> StartForgettingAsync(string method, string result) => RawMcpServer.StartAsync(async exchange =>
+    {
+        if (exchange.Method != method)
+        {
+            return false;
+        }
+
+        await (exchange.SessionId == "1" ? exchange.ErrorAsync(400, -32000, "Bad Request: No valid session ID provided") : exchange.ResultAsync(result));
+        return true;
+    });
 
     private Task<McpCallOutcome> CallAsync(McpServer server, string tool, string arguments = "{}") =>
         _host.Pool.CallToolAsync(server, tool, Encoding.UTF8.GetBytes(arguments), session: null, Cancellation);
