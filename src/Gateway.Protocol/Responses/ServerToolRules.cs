@@ -9,6 +9,9 @@ public sealed record ServerToolRules
     /// <summary>What a missing <c>require_approval</c> means.</summary>
     public bool ApprovalByDefault { get; init; } = true;
 
+    /// <summary>The most MCP servers in one request. More answer 400 <c>array_above_max_length</c>. Default: any number.</summary>
+    public int MaxServers { get; init; } = int.MaxValue;
+
     /// <summary>The operator has configured a server of this label: it needs no <c>server_url</c>.</summary>
     public Func<string, bool> IsNamedServer { get; init; } = static _ => false;
 

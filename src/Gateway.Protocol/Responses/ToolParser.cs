@@ -36,6 +36,7 @@ internal sealed class ToolParser
     private readonly List<Tool> _tools = [];
     private readonly HashSet<string> _upstreamNames = new(StringComparer.Ordinal);
     private readonly List<McpServerTool> _servers = [];
+    private readonly HashSet<string> _labels = new(StringComparer.Ordinal);
     private readonly int _maxTools;
     private readonly ServerToolRules? _serverTools;
     private readonly ArrayBufferWriter<byte>? _echo;
@@ -164,17 +165,22 @@ internal sealed class ToolParser
 
     private ApiError? ReadServer(ReadOnlyMemory<byte> json, string path, ServerToolRules rules)
     {
+        if (_servers.Count >= rules.MaxServers)
+        {
+            return ApiError.ArrayTooLong("tools", rules.MaxServers, _servers.Count + 1);
+        }
+
         if (McpToolParser.Read(json, path, rules, out var server) is { } error)
         {
             return error;
         }
 
-        if (_servers.Exists(other => other.Label == server!.Label))
+        if (!_labels.Add(server!.Label))
         {
-            return ApiError.InvalidValue($"{path}.server_label", $"Invalid value: '{server!.Label}'. Server labels must be unique.");
+            return ApiError.InvalidValue($"{path}.server_label", $"Invalid value: '{server.Label}'. Server labels must be unique.");
         }
 
-        _servers.Add(server!);
+        _servers.Add(server);
         return null;
     }
 

@@ -10,11 +10,16 @@ public static partial class ChatRequestWriter
     private static ReadOnlySpan<byte> CustomParameters =>
         "{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\",\"description\":\"The input of the tool as plain text.\"}},\"required\":[\"input\"],\"additionalProperties\":false}"u8;
 
-    /// <summary>The tools that are sent: all of the round's, or only those that the choice leaves, where that is how it is enforced.</summary>
+    /// <summary>
+    /// The tools that are sent: all of the round's, or only those of them that the choice leaves, where that is how it is enforced. A round may
+    /// offer fewer than the choice names.
+    /// </summary>
     private static IReadOnlyList<Tool> SentTools(ChatRequest chat)
     {
         var choice = chat.ToolChoice;
-        return choice.Only is null || (choice.IsNamed && chat.Profile.NamedToolChoice == NamedToolChoice.Object) ? chat.Tools : choice.Only;
+        return choice.Only is null || (choice.IsNamed && chat.Profile.NamedToolChoice == NamedToolChoice.Object)
+            ? chat.Tools
+            : [.. choice.Only.Intersect(chat.Tools)];
     }
 
     private static void WriteTools(BodyWriter body, ChatRequest chat, ChatSettings settings, bool hasCalls)

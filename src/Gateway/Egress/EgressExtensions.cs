@@ -11,6 +11,7 @@ internal static class EgressExtensions
         var services = builder.Services;
         services.AddOptions<EgressOptions>().Bind(builder.Configuration.GetSection(EgressOptions.Section)).ValidateOnStart();
         services.AddSingleton<IValidateOptions<EgressOptions>, EgressOptionsValidator>();
+        services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IHostResolver, DnsHostResolver>();
         services.TryAddSingleton<EgressGuard>();
         services.TryAddSingleton<ImageFetcher>();

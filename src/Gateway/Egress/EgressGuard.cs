@@ -20,13 +20,15 @@ internal sealed class EgressGuard : IDisposable
     private readonly IReadOnlyList<HostRule> _allowed;
     private readonly IHostResolver _resolver;
     private readonly GatewayMetrics _metrics;
+    private readonly TimeProvider _time;
     private readonly ILogger<EgressGuard> _logger;
 
-    public EgressGuard(IOptions<EgressOptions> options, IHostResolver resolver, GatewayMetrics metrics, ILogger<EgressGuard> logger)
+    public EgressGuard(IOptions<EgressOptions> options, IHostResolver resolver, GatewayMetrics metrics, TimeProvider time, ILogger<EgressGuard> logger)
     {
         _allowed = HostRule.ReadAll(options.Value.AllowedHosts);
         _resolver = resolver;
         _metrics = metrics;
+        _time = time;
         _logger = logger;
         Limits = options.Value.Egress;
         Operator = new EgressScope(this, policy: null);
@@ -51,16 +53,22 @@ internal sealed class EgressGuard : IDisposable
         }
     }
 
-    /// <summary>The addresses of a host, every one of them allowed; or why not.</summary>
+    /// <summary>
+    /// The addresses of a host, every one of them allowed; or why not. A name without an answer within <see cref="EgressLimits.ConnectTimeout"/>
+    /// has no address.
+    /// </summary>
     internal async ValueTask<(IPAddress[] Addresses, EgressRefusal? Refusal)> ResolveAsync(
         string host, int port, bool anyAddress, CancellationToken cancellationToken)
     {
         IPAddress[] addresses;
         try
         {
-            addresses = IPAddress.TryParse(host, out var literal) ? [literal] : await _resolver.ResolveAsync(host, cancellationToken);
+            // Not by the token alone: the system's resolver may not hear of it while it waits for a name server.
+            addresses = IPAddress.TryParse(host, out var literal)
+                ? [literal]
+                : await _resolver.ResolveAsync(host, cancellationToken).WaitAsync(Limits.ConnectTimeout, _time, cancellationToken);
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or TimeoutException)
         {
             addresses = [];
         }

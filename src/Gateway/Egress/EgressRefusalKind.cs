@@ -15,7 +15,7 @@ internal enum EgressRefusalKind
     /// <summary>The tenant has a list of hosts and this is none of them.</summary>
     HostNotListed,
 
-    /// <summary>The name has no address.</summary>
+    /// <summary>The name has no address, or nobody told one in time.</summary>
     HostUnresolved,
 
     /// <summary>An address of the host is not public and no rule of the operator's allows it.</summary>

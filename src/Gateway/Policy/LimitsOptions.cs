@@ -15,6 +15,12 @@ internal sealed class LimitsOptions
     public int InputItems { get; set; } = 16_384;
 
     /// <summary>
+    /// The most MCP servers (<c>mcp</c> and <c>sse</c>) in one request's <c>tools</c>, each of which is looked up, connected to and asked for its
+    /// tools; more are told 400 <c>array_above_max_length</c>. 1 to 1,024; default 32.
+    /// </summary>
+    public int ToolServers { get; set; } = 32;
+
+    /// <summary>
     /// The most bytes of items that one response is made from: those of the chain, the request's own, and what item references stand for, each
     /// time they name it. More are told 400 <c>context_length_exceeded</c>. 65,536 to 1 GiB; default 64 MiB.
     /// </summary>

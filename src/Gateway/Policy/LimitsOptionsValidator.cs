@@ -13,6 +13,7 @@ internal sealed class LimitsOptionsValidator : IValidateOptions<LimitsOptions>
         Check(nameof(options.RequestBodyBytes), options.RequestBodyBytes, 1024, GiB, failures);
         Check(nameof(options.JsonDepth), options.JsonDepth, 8, 512, failures);
         Check(nameof(options.InputItems), options.InputItems, 1, 1_000_000, failures);
+        Check(nameof(options.ToolServers), options.ToolServers, 1, 1_024, failures);
         Check(nameof(options.ContextBytes), options.ContextBytes, 65_536, GiB, failures);
         Check(nameof(options.OpenStreams), options.OpenStreams, 1, 1_000_000, failures);
         Check(nameof(options.UpstreamEventBytes), options.UpstreamEventBytes, 65_536, GiB, failures);

@@ -110,6 +110,7 @@ internal sealed class CreateResponse(
         {
             LabelIsOptional = dialect.ServerLabelIsOptional,
             ApprovalByDefault = dialect.ApprovalByDefault,
+            MaxServers = limits.Value.ToolServers,
             IsNamedServer = namedServers.Has,
             Hosted = hostedTools.Tools,
         },

@@ -48,7 +48,7 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
         MaxOutputTokens = _maxOutputTokens,
         ToolChoice = context.Choice,
         Tools = _tools,
-        HistoryTools = Route.Profile.ToolsWithHistory && _tools.Count == 0 ? HistoryTools() : [],
+        HistoryTools = Route.Profile.ToolsWithHistory ? HistoryTools() : [],
         Notes = context.Notes,
         InlinedImages = context.InlinedImages,
         OpenSealedReasoning = _loop.OpenSealedReasoning,

@@ -27,7 +27,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             return unknown;
         }
 
-        (_servers, var refused) = await tools.ResolveAsync(_loop, cancellationToken);
+        (_servers, var refused) = await tools.WaitAsync(tools.ResolveAsync(_loop, cancellationToken), output, cancellationToken);
         if (refused is not null)
         {
             return refused;

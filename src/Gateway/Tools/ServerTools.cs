@@ -29,7 +29,7 @@ internal sealed class ServerTools(
     public ToolBudget NewBudget(int maxToolCalls) => new(maxToolCalls, options.Value.MaxRounds, options.Value.RepeatedCalls);
 
     /// <summary>How each declared server is reached, or the error for one that may not be.</summary>
-    public async ValueTask<(IReadOnlyList<DeclaredServer> Servers, ApiError? Error)> ResolveAsync(LoopRequest loop, CancellationToken cancellationToken)
+    public async Task<(IReadOnlyList<DeclaredServer> Servers, ApiError? Error)> ResolveAsync(LoopRequest loop, CancellationToken cancellationToken)
     {
         if (loop.Request.Servers.Count == 0)
         {

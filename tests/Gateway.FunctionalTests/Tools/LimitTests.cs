@@ -206,6 +206,57 @@ public sealed class LimitTests(GatewayFixture fixture) : McpTest(fixture), IClas
         Assert.Equal(["tool_calls"], Gateway.Metrics.Of("gateway.tool.limits").Select(m => (string?)m.Tags["limit"]));
     }
 
+    [Theory]
+    [InlineData("\"auto\"", "f")]
+    [InlineData("\"required\"", "f")]
+    [InlineData("""{"type":"mcp","server_label":"srv","name":"echo"}""", "f")]
+    [InlineData("""{"type":"mcp","server_label":"srv"}""", "")]
+    [InlineData("""{"type":"web_search"}""", "f")]
+    [InlineData("""{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"srv"}]}""", "")]
+    [InlineData("""{"type":"allowed_tools","mode":"required","tools":[{"type":"mcp","server_label":"srv"}]}""", "")]
+    [InlineData("""{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"srv","name":"echo"},{"type":"function","name":"f"}]}""", "f")]
+    [InlineData("""{"type":"allowed_tools","mode":"required","tools":[{"type":"mcp","server_label":"srv","name":"echo"},{"type":"function","name":"f"}]}""", "f")]
+    [InlineData("""{"type":"allowed_tools","mode":"auto","tools":[{"type":"web_search"},{"type":"function","name":"f"}]}""", "f")]
+    [InlineData("""{"type":"allowed_tools","mode":"required","tools":[{"type":"web_search"}]}""", "")]
+    public async Task LimitReached_LeavesNoServerTool_WhateverTheChoiceWas(string choice, string left)
+    {
+        foreach (var named in (string[])["object", "filter"])
+        {
+            await StartAsync(server => [
+                ("Gateway:Tools:Servers:own:Url", server.Endpoint.AbsoluteUri), ("Gateway:Tools:Bindings:web_search:Server", "own"),
+                ("Gateway:Tools:Bindings:web_search:Tool", "echo"), ("Gateway:Upstreams:main:ProfileOptions:named_tool_choice", named),
+            ]);
+            Upstream.Enqueue(
+                Calls(choice.Contains("web_search", StringComparison.Ordinal) ? ("web_search", """{"query":"cats"}""") : ("srv__echo", Echo("a"))),
+                ChatAnswer.Say("Enough."));
+
+            var response = await CreateAsync($$$"""
+                {"input":"Go","max_tool_calls":1,"tool_choice":{{{choice}}},
+                 "tools":[{{{Mcp()}}},{"type":"web_search"},{"type":"function","name":"f","parameters":{"type":"object"}}]}
+                """);
+
+            Assert.Equal(("Enough.", 1, 2), (response.OutputText(), Server.Calls.Count, Upstream.Calls.Count));
+            var last = Upstream.LastCall.Body;
+            Assert.Equal((named, left), (named, string.Join(',', last["tools"]?.AsArray().Select(tool => (string?)tool!["function"]!["name"]) ?? [])));
+            Assert.Equal("auto", (string?)last["tool_choice"] ?? "auto");
+        }
+    }
+
+    [Fact]
+    public async Task LimitReached_ServerThatWantsToolsWithCalls_GetsThemAndNoCallIsAllowed()
+    {
+        await StartAsync(("Gateway:Upstreams:main:ProfileOptions:tools_with_history", "true"));
+        Upstream.Enqueue(CallNext(1), ChatAnswer.Say("Enough."));
+
+        await CreateAsync($$$"""
+            {"input":"Go","max_tool_calls":1,"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"srv"}]},
+             "tools":[{{{Mcp()}}},{"type":"function","name":"f","parameters":{"type":"object"}}]}
+            """);
+
+        Assert.Equal("none", (string?)Upstream.LastCall.Body["tool_choice"]);
+        Assert.Contains("srv__echo", Upstream.LastCall.Body["tools"]!.AsArray().Select(tool => (string?)tool!["function"]!["name"]));
+    }
+
     [Fact]
     public async Task ModelThatCallsWithoutTools_EndsTheResponse()
     {

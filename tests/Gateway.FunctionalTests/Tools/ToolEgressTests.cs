@@ -1,5 +1,7 @@
 using System.Net;
+using System.Text;
 using Gateway.Egress;
+using Gateway.FunctionalTests.Responses;
 using Gateway.Testing.Mcp;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.DependencyInjection;
@@ -147,6 +149,91 @@ public sealed class ToolEgressTests(GatewayFixture fixture) : McpTest(fixture), 
 
         Assert.Equal(("failed", "Then not."), (response.Text("output[1].status"), response.OutputText()));
         Assert.Empty(target.Requests);
+    }
+
+    [Theory]
+    [InlineData(3, false)]
+    [InlineData(4, true)]
+    public async Task ServersBeyondTheLimit_Are400AndNoHostIsLookedUp(int servers, bool refused)
+    {
+        await StartAsync(("Gateway:Limits:ToolServers", "3"));
+        var tools = string.Join(',', Enumerable.Range(0, servers).Select(i => Mcp($"srv_{i}")));
+
+        var reply = await PostAsync(WithModel($$"""{"input":"Go","tools":[{{tools}}]}"""));
+
+        if (refused)
+        {
+            reply.AssertError(400, "array_above_max_length", "tools");
+            Assert.Empty(Server.Requests);
+        }
+        else
+        {
+            Assert.Equal(servers, reply.AssertOk().Types("output").Count(type => type == "mcp_list_tools"));
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task NameThatIsNeverResolved_Is400AsAnUnknownOne(bool streamed)
+    {
+        using var resolver = new HeldResolver();
+        await StartAsync(resolver, ("Gateway:Tools:Egress:ConnectTimeout", "00:00:00.1"));
+
+        var reply = await PostAsync(WithModel($$"""{"input":"Go","stream":{{(streamed ? "true" : "false")}},"tools":[{{HeldMcp()}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "tools[0].server_url");
+        Assert.Equal("Invalid 'tools[0].server_url': The URL's host is unknown, or it is not a public one.", reply.Json.Text("error.message"));
+        Assert.Equal(["host_unresolved"], Gateway.Metrics.Of("gateway.egress.refusals").Select(m => (string?)m.Tags["gateway.egress.reason"]));
+    }
+
+    [Fact]
+    public async Task NameThatTakesLong_KeepsTheClientsConnectionAlive()
+    {
+        using var resolver = new HeldResolver();
+        await StartAsync(resolver, ("Gateway:Tools:Egress:ConnectTimeout", "00:01:00"), ("Gateway:Limits:KeepAliveInterval", "00:00:01"));
+        using var response = await OpenStreamAsync($$"""{"input":"Go","tools":[{{HeldMcp()}}]}""");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation), Encoding.UTF8);
+        var body = new StringBuilder();
+
+        string? line;
+        do
+        {
+            line = await reader.ReadLineAsync(Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+            body.Append(line).Append('\n');
+        }
+        while (!line!.StartsWith(':'));
+
+        resolver.Release();
+        body.Append(await reader.ReadToEndAsync(Cancellation));
+        var stream = ResponseStream.Parse(body.ToString());
+        Assert.Equal(["mcp_list_tools", "message"], stream.Final.Types("output"));
+    }
+
+    private async Task StartAsync(HeldResolver resolver, params (string Key, string Value)[] settings)
+    {
+        Server = Own(await TestMcpServer.StartAsync());
+        Server.Add(TestMcpTools.Echo);
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, [("Gateway:Tools:AllowedHosts:0", "held.example"), .. settings]) with
+        {
+            ConfigureServices = services => services.AddSingleton<IHostResolver>(resolver),
+        });
+    }
+
+    private string HeldMcp() => Mcp().Replace("127.0.0.1", "held.example", StringComparison.Ordinal);
+
+    /// <summary>A name server that answers with the loopback address once it is released. It does not hear of cancellations, as a real one may not.</summary>
+    private sealed class HeldResolver : IHostResolver, IDisposable
+    {
+        private readonly TaskCompletionSource<IPAddress[]> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Release() => _answer.TrySetResult([IPAddress.Loopback]);
+
+        public void Dispose() => Release();
+
+        public Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken) =>
+            host == "held.example" ? _answer.Task : Dns.GetHostAddressesAsync(host, cancellationToken);
     }
 
     /// <summary>Answers with one address first, and with another from then on.</summary>

@@ -189,6 +189,32 @@ public sealed class ChatRequestWriterTests
         }));
     }
 
+    [Theory]
+    [InlineData("f", ",\"tools\":[F]}")]
+    [InlineData("g", "]}")]
+    public void Write_ChoiceOfToolsThatTheRoundDoesNotOffer_SendsOnlyOfferedOnes(string allowed, string end)
+    {
+        var request = Requests.Parse(Requests.With(
+            $$$"""
+            "tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}],
+            "tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"{{{allowed}}}"},{"type":"function","name":"g"}]}
+            """));
+
+        var body = Chats.Write(new ChatRequest
+        {
+            Request = request,
+            Model = "m",
+            Profile = RouteProfile.Generic,
+            Items = request.Input,
+            Stream = false,
+            ToolChoice = request.ToolChoice,
+            Tools = [request.Tools[0]],
+        });
+
+        Assert.EndsWith(
+            end.Replace("F", """{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}""", StringComparison.Ordinal), body, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Write_InlineDataUrl_IsPassed()
     {

@@ -52,6 +52,21 @@ public sealed class EgressCheckTests : EgressTest
         Assert.Null(await Scope().CheckAsync(new Uri(url), Cancellation));
     }
 
+    [Fact]
+    public async Task Check_NameWithoutAnAnswerInTime_IsRefusedAsUnresolved()
+    {
+        Options.Egress.ConnectTimeout = TimeSpan.FromSeconds(3);
+        Resolver.Hold("site.example");
+        var check = Scope().CheckAsync(new Uri("http://site.example/"), Cancellation).AsTask();
+
+        Time.Advance(TimeSpan.FromSeconds(2.9));
+        Assert.False(check.IsCompleted);
+        Time.Advance(TimeSpan.FromSeconds(0.1));
+
+        Assert.Equal(EgressRefusalKind.HostUnresolved, (await check)?.Kind);
+        Assert.Equal("host_unresolved", Metrics.Of("gateway.egress.refusals").Single().Tags["gateway.egress.reason"]);
+    }
+
     [Theory]
     [InlineData("ftp://site.example/", nameof(EgressRefusalKind.Scheme))]
     [InlineData("file:///etc/passwd", nameof(EgressRefusalKind.Scheme))]

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.Tests.Egress;
 
@@ -26,9 +27,12 @@ public abstract class EgressTest : IAsyncLifetime
 
     private protected EgressOptions Options { get; } = new();
 
+    /// <summary>The clock of the guard's own waits. It stands still unless a test moves it.</summary>
+    private protected FakeTimeProvider Time { get; } = new();
+
     /// <summary>Made with <see cref="Options"/> as they are at the first use.</summary>
     private protected EgressGuard Guard => _guard ??= new EgressGuard(
-        Microsoft.Extensions.Options.Options.Create(Options), Resolver, _services.GetRequiredService<GatewayMetrics>(), LoggerFactory.Create(b => b.AddProvider(_logs)).CreateLogger<EgressGuard>());
+        Microsoft.Extensions.Options.Options.Create(Options), Resolver, _services.GetRequiredService<GatewayMetrics>(), Time, LoggerFactory.Create(b => b.AddProvider(_logs)).CreateLogger<EgressGuard>());
 
     private protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

@@ -9,6 +9,7 @@ namespace Gateway.Tests.Egress;
 internal sealed class ScriptedResolver : IHostResolver
 {
     private readonly ConcurrentDictionary<string, Queue<IPAddress[]>> _answers = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<IPAddress[]>> _held = new(StringComparer.Ordinal);
 
     /// <summary>The names that were asked for, in order.</summary>
     public ConcurrentQueue<string> Questions { get; } = new();
@@ -19,9 +20,17 @@ internal sealed class ScriptedResolver : IHostResolver
         return this;
     }
 
+    /// <summary>Never answers for this name, and does not hear of cancellations.</summary>
+    public void Hold(string host) => _held.TryAdd(host, new());
+
     public Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken)
     {
         Questions.Enqueue(host);
+        if (_held.TryGetValue(host, out var held))
+        {
+            return held.Task;
+        }
+
         return _answers.TryGetValue(host, out var answers)
             ? Task.FromResult(answers.Count > 1 ? answers.Dequeue() : answers.Peek())
             : Task.FromException<IPAddress[]>(new SocketException((int)SocketError.HostNotFound));
