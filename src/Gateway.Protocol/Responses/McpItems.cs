@@ -36,14 +36,19 @@ public static class McpItems
             if (JsonView.Text(JsonView.Member(json, "name"u8)) is { Length: > 0 } name)
             {
                 var schema = JsonView.Member(json, "input_schema"u8);
-                var readOnly = JsonView.Member(JsonView.Member(json, "annotations"u8), "readOnlyHint"u8);
+                var annotations = JsonView.Member(json, "annotations"u8);
+                var isReadOnly = JsonView.Member(annotations, "readOnlyHint"u8).Span.SequenceEqual("true"u8);
+                var isIdempotent = JsonView.Member(annotations, "idempotentHint"u8).Span.SequenceEqual("true"u8);
                 tools.Add(new McpListedTool(
-                    name, JsonView.Text(JsonView.Member(json, "description"u8)), JsonView.IsObject(schema) ? schema : default, readOnly.Span.SequenceEqual("true"u8)));
+                    name, JsonView.Text(JsonView.Member(json, "description"u8)), JsonView.IsObject(schema) ? schema : default, isReadOnly, isReadOnly || isIdempotent));
             }
         }
 
         return tools;
     }
+
+    /// <summary>The tools of an <c>mcp_list_tools</c> item as they are: a JSON array.</summary>
+    public static ReadOnlyMemory<byte> ListOf(in Item list) => JsonView.Member(list.Json, "tools"u8);
 
     /// <summary>Appends the call without its outcome, and the outcome as a <c>tool_output</c> item behind it.</summary>
     public static void WriteSplit(ReadOnlyMemory<byte> call, PooledBuffer output)

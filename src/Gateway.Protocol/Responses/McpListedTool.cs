@@ -5,4 +5,5 @@ namespace Gateway.Protocol.Responses;
 /// <param name="Description">The description, or null.</param>
 /// <param name="InputSchema">The JSON schema of its arguments; empty when it has none.</param>
 /// <param name="IsReadOnly">The server says that it changes nothing.</param>
-public sealed record McpListedTool(string Name, string? Description, ReadOnlyMemory<byte> InputSchema, bool IsReadOnly);
+/// <param name="IsRepeatable">The server says that calling it twice does no more than calling it once.</param>
+public sealed record McpListedTool(string Name, string? Description, ReadOnlyMemory<byte> InputSchema, bool IsReadOnly, bool IsRepeatable);

@@ -41,6 +41,9 @@ public sealed class Tool
     /// <summary>An MCP server's own word that the tool changes nothing (<c>annotations.readOnlyHint</c>).</summary>
     public bool IsReadOnly { get; init; }
 
+    /// <summary>The server's own word that calling it twice does no more than calling it once (<c>idempotentHint</c>, or it changes nothing).</summary>
+    public bool IsRepeatable { get; init; }
+
     /// <summary>The hosted tool with what a request says of it.</summary>
     internal Tool DeclaredAs(ReadOnlyMemory<byte> declaration) => new()
     {

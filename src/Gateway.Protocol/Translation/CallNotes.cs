@@ -17,7 +17,13 @@ public sealed class CallNotes
     /// </summary>
     public HashSet<string> RoundStarts { get; } = new(StringComparer.Ordinal);
 
-    public bool IsEmpty => UpstreamIds.Count == 0 && Hidden.Count == 0 && RoundStarts.Count == 0;
+    /// <summary>
+    /// Items of rounds that were given up and made anew: clients were told of them, the model has never said them. Calls among them count all
+    /// the same, since clients may answer them.
+    /// </summary>
+    public HashSet<string> Abandoned { get; } = new(StringComparer.Ordinal);
+
+    public bool IsEmpty => UpstreamIds.Count == 0 && Hidden.Count == 0 && RoundStarts.Count == 0 && Abandoned.Count == 0;
 
     /// <summary>Remembers a call.</summary>
     public void Add(string id, string? upstreamId, HiddenCall? hidden = null, bool startsRound = false)
@@ -53,5 +59,6 @@ public sealed class CallNotes
         }
 
         RoundStarts.UnionWith(notes.RoundStarts);
+        Abandoned.UnionWith(notes.Abandoned);
     }
 }

@@ -99,6 +99,11 @@ internal sealed partial class MessageAssembler
     private ApiError? Add(int index)
     {
         var item = _chat.Items[index];
+        if (item.Kind is ItemKind.Message or ItemKind.Reasoning && _chat.Notes.Abandoned.Count > 0 && _chat.Notes.Abandoned.Contains(item.Id))
+        {
+            return null;
+        }
+
         switch (ItemTable.Row(item.Kind).Mapping)
         {
             case ItemMapping.Message:

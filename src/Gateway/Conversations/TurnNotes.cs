@@ -45,21 +45,29 @@ internal static class TurnNotes
                 writer.WriteEndObject();
             }
 
-            if (notes.RoundStarts.Count > 0)
-            {
-                writer.WriteStartArray("round_starts"u8);
-                foreach (var id in notes.RoundStarts)
-                {
-                    writer.WriteStringValue(id);
-                }
-
-                writer.WriteEndArray();
-            }
+            WriteIds(writer, "round_starts"u8, notes.RoundStarts);
+            WriteIds(writer, "abandoned"u8, notes.Abandoned);
 
             writer.WriteEndObject();
         }
 
         return buffer.ToArray();
+    }
+
+    private static void WriteIds(Utf8JsonWriter writer, ReadOnlySpan<byte> kind, HashSet<string> ids)
+    {
+        if (ids.Count == 0)
+        {
+            return;
+        }
+
+        writer.WriteStartArray(kind);
+        foreach (var id in ids)
+        {
+            writer.WriteStringValue(id);
+        }
+
+        writer.WriteEndArray();
     }
 
     /// <summary>The notes of a whole chain.</summary>
@@ -101,6 +109,9 @@ internal static class TurnNotes
                     break;
                 case "round_starts":
                     notes.RoundStarts.UnionWith(kind.Value.EnumerateArray().Select(static id => id.GetString()!));
+                    break;
+                case "abandoned":
+                    notes.Abandoned.UnionWith(kind.Value.EnumerateArray().Select(static id => id.GetString()!));
                     break;
             }
         }

@@ -83,6 +83,15 @@ internal sealed class LoopContext
         Notes.Add(id, upstreamId, call, startsRound);
     }
 
+    /// <summary>Remembers items of tries that were given up: clients saw them, the model must not.</summary>
+    public void Abandon(IEnumerable<ReadOnlyMemory<byte>> items)
+    {
+        foreach (var item in items)
+        {
+            OwnNotes.Abandoned.Add(ItemTable.View(item).Id);
+        }
+    }
+
     /// <summary>Gives up the oldest part of the conversation. False when there is nothing left to give up.</summary>
     public bool DropOldest()
     {

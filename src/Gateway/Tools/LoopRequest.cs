@@ -46,4 +46,7 @@ internal sealed class LoopRequest
 
     /// <summary>Names the chain to tool servers that keep something for it, such as a Python session. Opaque, and known to nobody else.</summary>
     public required string Session { get; init; }
+
+    /// <summary>What was done already, and where it is kept.</summary>
+    public ILoopJournal Journal { get; init; } = NoJournal.Instance;
 }

@@ -17,6 +17,9 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
 
     public LoopRequest Loop => _loop;
 
+    /// <summary>What the model must see.</summary>
+    public LoopContext Context => context;
+
     /// <summary>Where it goes. A change holds for the rounds to come too.</summary>
     public ChatRoute Route
     {

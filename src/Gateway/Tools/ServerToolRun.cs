@@ -9,10 +9,13 @@ namespace Gateway.Tools;
 /// </summary>
 internal sealed class ServerToolRun(ServerTools tools, LoopContext context, ResponseEventStream events, ILoopOutput output)
 {
+    private const string UnknownText =
+        "The gateway was interrupted while this call ran. Whether it had an effect is unknown, and it was not made again. Find out before you repeat it.";
     private const string LimitText = "The tool call limit is reached: this call was not made. Answer with what you have.";
     private readonly LoopRequest _loop = context.Loop;
     private readonly List<string> _claimed = [];
     private IReadOnlyList<DeclaredServer> _servers = [];
+    private int _rounds;
 
     public ToolBudget Budget { get; } = tools.NewBudget(context.Loop.MaxToolCalls);
 
@@ -62,7 +65,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     {
         var prepared = calls.Select(call => Prepare(call, isCut)).ToList();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var running = Start(prepared, stop.Token);
+        var running = Start(prepared, _rounds++, stop.Token);
         var goesOn = !isCut && prepared.Exists(static call => call is not null);
         var isFirstKept = isFirstInRound;
         try
@@ -148,27 +151,56 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     private DeclaredServer? FindServer(Tool tool) =>
         tool.Kind == ToolKind.Hosted ? tools.Hosted.Find(tool)?.Server : _servers.FirstOrDefault(server => server.Label == tool.ServerLabel);
 
-    private Task<ServerCallResult>[] Start(List<ServerCall?> calls, CancellationToken cancellationToken)
+    private Task<ServerCallResult>[] Start(List<ServerCall?> calls, int round, CancellationToken cancellationToken)
     {
         var slots = new SemaphoreSlim(tools.ParallelCalls);
-        return [.. calls.Select(call => call is { Verdict: CallVerdict.Run, Server: { } server }
-            ? RunInSlotAsync(call, server, slots, cancellationToken)
+        return [.. calls.Select((call, i) => call is { Verdict: CallVerdict.Run, Server: { } server }
+            ? RunInSlotAsync($"{round}.{i}", call, server, slots, cancellationToken)
             : Task.FromResult(Withheld))];
     }
 
     private static ServerCallResult Withheld { get; } = new(ServerCallEnd.Incomplete, string.Empty, default);
 
-    private async Task<ServerCallResult> RunInSlotAsync(ServerCall call, DeclaredServer server, SemaphoreSlim slots, CancellationToken cancellationToken)
+    private async Task<ServerCallResult> RunInSlotAsync(
+        string id, ServerCall call, DeclaredServer server, SemaphoreSlim slots, CancellationToken cancellationToken)
     {
         await slots.WaitAsync(cancellationToken);
         try
         {
-            return await tools.CallAsync(call, server, _loop, cancellationToken);
+            return await RunOnceAsync(id, call, server, cancellationToken);
         }
         finally
         {
             slots.Release();
         }
+    }
+
+    /// <summary>
+    /// Runs a call, unless the journal has its outcome. One that was started and has none may have had its effect: only a tool that says that
+    /// once more does no harm is called again.
+    /// </summary>
+    private async Task<ServerCallResult> RunOnceAsync(string id, ServerCall call, DeclaredServer server, CancellationToken cancellationToken)
+    {
+        var journal = _loop.Journal;
+        var known = journal.FindCall(id);
+        if (known?.Result is { } outcome)
+        {
+            return outcome;
+        }
+
+        ServerCallResult result;
+        if (known is not null && !call.Tool.IsRepeatable)
+        {
+            result = ServerCallItems.Failed(UnknownText);
+        }
+        else
+        {
+            await journal.CallStartedAsync(id, cancellationToken);
+            result = await tools.CallAsync(call, server, _loop, cancellationToken);
+        }
+
+        await journal.CallEndedAsync(id, result, cancellationToken);
+        return result;
     }
 
     /// <summary>Writes the call's item, waits for its outcome, and puts it where the model sees it.</summary>
@@ -318,7 +350,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             _claimed.Remove(request.Id);
             var result = call.Verdict switch
             {
-                CallVerdict.Run => await tools.WaitAsync(tools.CallAsync(call, server, _loop, cancellationToken), output, cancellationToken),
+                CallVerdict.Run => await tools.WaitAsync(RunOnceAsync($"approved.{request.Id}", call, server, cancellationToken), output, cancellationToken),
                 CallVerdict.Unknown => ServerCallItems.Failed("This tool may not be used any more."),
                 _ => ServerCallItems.Failed(LimitText),
             };
@@ -340,7 +372,9 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     private async Task<ApiError?> ListAsync(CancellationToken cancellationToken)
     {
         var lists = _servers.Select(server => (Server: server, Known: FindList(server.Label))).ToList();
-        var listings = lists.Select(list => list.Known is null ? tools.ListAsync(list.Server, cancellationToken) : null).ToList();
+        var listings = lists
+            .Select(list => list.Known is null && _loop.Journal.FindList(list.Server.Label) is null ? tools.ListAsync(list.Server, cancellationToken) : null)
+            .ToList();
         if (!output.IsStream)
         {
             // Nothing is told yet: the failure can be the answer.
@@ -356,13 +390,22 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         for (var i = 0; i < lists.Count; i++)
         {
             var (server, known) = lists[i];
-            if (listings[i] is not { } listing)
+            if (known is { } inChain)
             {
-                Offer(server, McpItems.ToolsOf(known!.Value));
+                Offer(server, McpItems.ToolsOf(inChain));
                 continue;
             }
 
             events.OpenToolList(server.Label);
+            if (listings[i] is not { } listing)
+            {
+                var made = ItemTable.View(_loop.Journal.FindList(server.Label)!.Value);
+                events.CloseToolList(McpItems.ListOf(made).Span, null);
+                context.Add(events.State.Output[^1]);
+                Offer(server, McpItems.ToolsOf(made));
+                continue;
+            }
+
             await output.FlushAsync(cancellationToken);
             var found = await tools.WaitAsync(listing, output, cancellationToken);
             var allowed = found.Tools.Where(tool => server.Allows(tool.Name, tool.IsReadOnly)).ToList();
@@ -372,6 +415,11 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             if (found.Failure is { } failure && tools.FailsOnListFailure)
             {
                 return ServerTools.ListError(server.Label, failure);
+            }
+
+            if (found.Failure is null)
+            {
+                await _loop.Journal.ListedAsync(server.Label, events.State.Output[^1], cancellationToken);
             }
 
             Offer(server, McpItems.ToolsOf(ItemTable.View(events.State.Output[^1])));
@@ -401,6 +449,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 Description = server.Declared.Description is { } about ? $"{about}\n{tool.Description}".TrimEnd() : tool.Description,
                 Parameters = tool.InputSchema,
                 IsReadOnly = tool.IsReadOnly,
+                IsRepeatable = tool.IsRepeatable,
             });
         }
 

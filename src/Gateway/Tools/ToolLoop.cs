@@ -58,8 +58,9 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
                 return new LoopOutcome(RoundEnd.MaxOutputTokens, null, context.Spent, context.OwnNotes);
             }
 
-            var itemsBefore = events.State.Output.Count;
-            var (outcome, spent) = await RunMendedAsync(new RoundAttempt(context, left), events, output, cancellationToken);
+            var (outcome, spent, itemsBefore) = loop.Journal.TakeRound(context.Tools) is { } made
+                ? Restore(made, context, events)
+                : await MakeRoundAsync(new RoundAttempt(context, left), events, output, cancellationToken);
             context.Spent += spent ?? default;
             if (outcome.Error is not null)
             {
@@ -71,6 +72,37 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
                 return new LoopOutcome(EndOf(outcome, run, loop), null, context.Spent, context.OwnNotes);
             }
         }
+    }
+
+    /// <summary>Makes the next round, and puts it into the journal.</summary>
+    private async Task<(RoundOutcome Outcome, Usage? Spent, int ItemsBefore)> MakeRoundAsync(
+        RoundAttempt attempt, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        var journal = attempt.Loop.Journal;
+        var told = events.State.Output.Count;
+        events.RestoreTold();
+        var itemsBefore = events.State.Output.Count;
+        var abandoned = events.State.Output.GetRange(told, itemsBefore - told);
+        attempt.Context.Abandon(abandoned);
+        using var either = journal.HandOver.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, journal.HandOver) : null;
+        var (outcome, spent) = await RunMendedAsync(attempt, events, output, either?.Token ?? cancellationToken);
+        if (outcome.Error is null)
+        {
+            var items = events.State.Output.GetRange(itemsBefore, events.State.Output.Count - itemsBefore);
+            await journal.RoundMadeAsync(new RoundRecord(abandoned, items, outcome, spent), cancellationToken);
+        }
+
+        return (outcome, spent, itemsBefore);
+    }
+
+    /// <summary>Takes a round that was made before.</summary>
+    private static (RoundOutcome Outcome, Usage? Spent, int ItemsBefore) Restore(RoundRecord made, LoopContext context, ResponseEventStream events)
+    {
+        events.Restore(made.Abandoned);
+        context.Abandon(made.Abandoned);
+        var itemsBefore = events.State.Output.Count;
+        events.Restore(made.Items);
+        return (made.Outcome, made.Spent, itemsBefore);
     }
 
     /// <summary>Takes a finished round into the context, runs its calls, and says whether the model is to go on.</summary>
