@@ -20,23 +20,15 @@ namespace Gateway.Responses;
 /// terminal event or the body, so that what was told completed can always be continued.
 /// </summary>
 internal sealed class CreateResponse(
-    ConversationLoader conversations,
-    ToolLoop loop,
+    ResponsePreparer preparer,
+    ResponseMaker maker,
     ResponseKeeper keeper,
-    IResponseStore store,
-    IOptions<StoreOptions> storeOptions,
-    NamedServers namedServers,
-    HostedTools hostedTools,
-    SecretSealer sealer,
     OpenStreamLimiter limiter,
-    EgressGuard egress,
     IOptions<LimitsOptions> limits,
     StopDeadline stop,
     TimeProvider time,
     GatewayMetrics metrics)
 {
-    private const string ReasoningPurpose = "reasoning";
-
     /// <summary>Read by stock clients, which retry a 5xx by themselves otherwise.</summary>
     private const string ShouldRetryHeader = "x-should-retry";
 
@@ -48,7 +40,7 @@ internal sealed class CreateResponse(
     {
         var started = time.GetTimestamp();
         using var body = await ReadBodyAsync(http);
-        if (RequestParser.Parse(body.WrittenMemory, RulesOf(dialect, tenant), out var request) is { } invalid)
+        if (preparer.Parse(body.WrittenMemory, dialect, tenant, out var request) is { } invalid)
         {
             return invalid;
         }
@@ -60,7 +52,7 @@ internal sealed class CreateResponse(
 
         using (slot)
         {
-            var (prepared, error) = await PrepareAsync(dialect, tenant, request!, http.RequestAborted);
+            var (prepared, error) = await preparer.PrepareAsync(dialect, tenant, request!, http.RequestAborted);
             if (prepared is null)
             {
                 return error;
@@ -100,79 +92,12 @@ internal sealed class CreateResponse(
         }
     }
 
-    private RequestRules RulesOf(Dialect dialect, Tenant tenant) => RequestRules.Default with
-    {
-        MinOutputTokens = dialect.MinOutputTokens,
-        StrictParameters = tenant.Policy.StrictParameters,
-        MaxDepth = limits.Value.JsonDepth,
-        MaxItems = limits.Value.InputItems,
-        ServerTools = new ServerToolRules
-        {
-            LabelIsOptional = dialect.ServerLabelIsOptional,
-            ApprovalByDefault = dialect.ApprovalByDefault,
-            MaxServers = limits.Value.ToolServers,
-            IsNamedServer = namedServers.Has,
-            Hosted = hostedTools.Tools,
-        },
-    };
-
-    private async ValueTask<(PreparedResponse?, ApiError?)> PrepareAsync(
-        Dialect dialect, Tenant tenant, ResponsesRequest request, CancellationToken cancellationToken)
-    {
-        var isStored = request.Store && tenant.Policy.StoreAllowed;
-        if (isStored && !keeper.IsAvailable)
-        {
-            return (null, ApiError.StoreUnavailable());
-        }
-
-        var (conversation, broken) = await conversations.LoadAsync(tenant.Name, request, limits.Value.ContextBytes, cancellationToken);
-        if (conversation is null)
-        {
-            return (null, broken);
-        }
-
-        var model = request.Model ?? conversation.ReadParentModel();
-        if (model is null)
-        {
-            return (null, ApiError.MissingParameter("model"));
-        }
-
-        if (TenantDirectory.CheckModel(tenant, model) is { } notAllowed)
-        {
-            return (null, notAllowed);
-        }
-
-        if (!await loop.ServesAsync(model, cancellationToken))
-        {
-            return (null, ApiError.ModelNotFound(model));
-        }
-
-        return (new PreparedResponse
-        {
-            Dialect = dialect,
-            Tenant = tenant,
-            Request = request,
-            Conversation = conversation,
-            Model = model,
-            Id = conversation.NewResponseId(),
-            CreatedAt = time.GetUtcNow(),
-            IsStored = isStored,
-        }, null);
-    }
-
     private async Task<(ApiError? Error, string Status)> MakeAsync(PreparedResponse prepared, HttpContext http)
     {
         var request = prepared.Request;
         using var stream = request.Stream ? new SseOutput(http.Response, time, limits.Value.KeepAliveInterval) : null;
-        using var envelope = new ResponseEnvelope(
-            prepared.Dialect, prepared.Id.ToString(), prepared.CreatedAt.ToUnixTimeSeconds(), prepared.Model, request, prepared.IsStored,
-            request.MaxToolCalls is null ? null : MaxToolCallsOf(prepared));
-        using var events = new ResponseEventStream(
-            envelope,
-            stream ?? (IResponseEventSink)JsonOutput.Instance,
-            (prefix, index) => prepared.Id.ItemId(prefix, request.Input.Count + index),
-            request.IncludeObfuscation,
-            SealerFor(prepared));
+        using var envelope = ResponseMaker.NewEnvelope(prepared);
+        using var events = maker.NewEvents(prepared, envelope, stream ?? (IResponseEventSink)JsonOutput.Instance);
         if (stream is not null)
         {
             stream.Events = events;
@@ -180,15 +105,14 @@ internal sealed class CreateResponse(
 
         using var patience = new CancellationTokenSource(limits.Value.ResponseTime + EndPatience, time);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, patience.Token);
-        var outcome = request.Generate
-            ? await RunLoopAsync(prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
-            : Skip(events);
+        var outcome = await maker.RunAsync(
+            prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, NoJournal.Instance, stop.Over, http.RequestAborted);
         if (outcome.Error is not null && (!events.HasStarted || (stream is null && HasOnlyLists(events.State))))
         {
             return (outcome.Error, "failed");
         }
 
-        Settle(events.State, outcome);
+        maker.Settle(events.State, outcome);
         try
         {
             return await FinishAsync(prepared, http, stream, envelope, events, outcome.Notes, end.Token);
@@ -250,99 +174,12 @@ internal sealed class CreateResponse(
         return (null, WordOf(events.State.Status));
     }
 
-    /// <summary>Runs the loop until the client leaves, its time is over or, when the time to drain is over, the gateway stops.</summary>
-    private async Task<LoopOutcome> RunLoopAsync(
-        PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, CancellationToken aborted)
-    {
-        using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
-        using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stop.Over, deadline.Token);
-        try
-        {
-            return await loop.RunAsync(ToLoopRequest(prepared), events, output, any.Token);
-        }
-        catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested)
-        {
-            events.AbandonItem();
-            return LoopOutcome.Failed(stop.Over.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout());
-        }
-    }
-
-    /// <summary>A response that the client wants without any answer of a model. It begins like any other.</summary>
-    private static LoopOutcome Skip(ResponseEventStream events)
-    {
-        events.Start();
-        return new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), new CallNotes());
-    }
-
-    private void Settle(ResponseState state, LoopOutcome outcome)
-    {
-        state.Usage = outcome.Usage;
-        if (outcome.Usage is { } usage)
-        {
-            metrics.TokensUsed(usage.InputTokens, usage.CachedTokens, usage.OutputTokens, usage.ReasoningTokens);
-        }
-
-        switch (outcome.End)
-        {
-            case RoundEnd.Completed:
-                state.Status = ResponseStatus.Completed;
-                state.CompletedAt = time.GetUtcNow().ToUnixTimeSeconds();
-                break;
-            case RoundEnd.Failed:
-                state.Status = ResponseStatus.Failed;
-                state.Error = outcome.Error;
-                break;
-            default:
-                state.Status = ResponseStatus.Incomplete;
-                state.IncompleteReason = outcome.End switch
-                {
-                    RoundEnd.ContentFilter => "content_filter",
-                    RoundEnd.MaxToolCalls => "max_tool_calls",
-                    _ => "max_output_tokens",
-                };
-                break;
-        }
-    }
-
-    private LoopRequest ToLoopRequest(PreparedResponse prepared) => new()
-    {
-        Request = prepared.Request,
-        Dialect = prepared.Dialect,
-        Model = prepared.Model,
-        Items = prepared.Conversation.Items,
-        ChainItems = prepared.Conversation.ChainItems,
-        Notes = prepared.Conversation.Notes,
-        Tenant = prepared.Tenant.Name,
-        MaxToolCalls = MaxToolCallsOf(prepared),
-        Approvals = new StoredApprovalClaims(store, prepared.Tenant.Name, prepared.Id, storeOptions.Value.Retention),
-        Session = SessionOf(prepared),
-        OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
-        ReadHistoryTools = prepared.Conversation.ReadParentTools,
-        Egress = egress.For(prepared.Tenant.Policy),
-        AffinityKey = prepared.Request.PromptCacheKey ?? prepared.Id.Chain,
-    };
-
     /// <summary>No model and no tool has done anything yet: a client may simply try again.</summary>
     private static bool HasOnlyLists(ResponseState state) => state.Output.TrueForAll(static item => ItemTable.View(item).Kind == ItemKind.McpListTools);
 
     /// <summary>A call of the gateway's has run: the same request once more would run it again.</summary>
     private static bool HasRunTools(ResponseState state) => state.Output.Exists(static item => ItemTable.View(item).Kind
         is ItemKind.McpCall or ItemKind.WebSearchCall or ItemKind.FileSearchCall or ItemKind.CodeInterpreterCall or ItemKind.ImageGenerationCall);
-
-    private static int MaxToolCallsOf(PreparedResponse prepared)
-    {
-        var policy = prepared.Tenant.Policy;
-        return Math.Min(prepared.Request.MaxToolCalls ?? policy.DefaultMaxToolCalls, policy.MaxToolCalls);
-    }
-
-    /// <summary>A name for the chain that tells nothing of it: tool servers see it.</summary>
-    private static string SessionOf(PreparedResponse prepared) => Convert.ToHexStringLower(
-        SHA256.HashData(Encoding.UTF8.GetBytes($"{prepared.Tenant.Name}/{prepared.Id.Chain}")).AsSpan(0, 16));
-
-    private SealReasoning? SealerFor(PreparedResponse prepared) =>
-        prepared.Request.Include.HasFlag(Includes.EncryptedReasoning) && sealer.CanSeal
-            ? utf8 => sealer.Seal(prepared.Tenant.Name, ReasoningPurpose, utf8)
-            : null;
 
     private static async Task WriteBodyAsync(
         HttpContext http, ResponseEnvelope envelope, ResponseState state, IReadOnlyList<ReadOnlyMemory<byte>> inputMessages, CancellationToken cancellationToken)

@@ -15,6 +15,8 @@ internal static class ResponsesExtensions
     {
         var services = builder.Services;
         services.AddSingleton<CreateResponse>();
+        services.AddSingleton<ResponsePreparer>();
+        services.AddSingleton<ResponseMaker>();
         services.AddSingleton<ReadResponses>();
         services.AddSingleton<ResponseKeeper>();
         services.AddSingleton<ConversationLoader>();

@@ -1,0 +1,141 @@
+using System.Security.Cryptography;
+using System.Text;
+using Gateway.Egress;
+using Gateway.Policy;
+using Gateway.Protocol.Responses;
+using Gateway.Protocol.Translation;
+using Gateway.Store;
+using Gateway.Store.Sealing;
+using Gateway.Telemetry;
+using Gateway.Tools;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Responses;
+
+/// <summary>Makes a prepared response, whoever takes its events: a client's connection, or the log of a durable run.</summary>
+internal sealed class ResponseMaker(
+    ToolLoop loop,
+    IResponseStore store,
+    IOptions<StoreOptions> storeOptions,
+    SecretSealer sealer,
+    EgressGuard egress,
+    IOptions<LimitsOptions> limits,
+    TimeProvider time,
+    GatewayMetrics metrics)
+{
+    private const string ReasoningPurpose = "reasoning";
+
+    /// <summary>What renders the response object.</summary>
+    public static ResponseEnvelope NewEnvelope(PreparedResponse prepared) => new(
+        prepared.Dialect, prepared.Id.ToString(), prepared.CreatedAt.ToUnixTimeSeconds(), prepared.Model, prepared.Request, prepared.IsStored,
+        prepared.Request.MaxToolCalls is null ? null : MaxToolCallsOf(prepared));
+
+    /// <summary>What writes the response's events.</summary>
+    public ResponseEventStream NewEvents(PreparedResponse prepared, ResponseEnvelope envelope, IResponseEventSink sink) => new(
+        envelope,
+        sink,
+        (prefix, index) => prepared.Id.ItemId(prefix, prepared.Request.Input.Count + index),
+        prepared.Request.IncludeObfuscation,
+        SealerFor(prepared));
+
+    /// <summary>Makes the output: runs the loop until its time is over, or one of the tokens is cancelled.</summary>
+    /// <param name="prepared">What to make.</param>
+    /// <param name="events">Takes the output.</param>
+    /// <param name="output">Where the events go.</param>
+    /// <param name="journal">What was done already.</param>
+    /// <param name="stopping">Ends the response as failed: the gateway stops.</param>
+    /// <param name="aborted">Ends it without an outcome.</param>
+    /// <exception cref="OperationCanceledException">It was aborted, or is to be handed over.</exception>
+    public async Task<LoopOutcome> RunAsync(
+        PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, ILoopJournal journal, CancellationToken stopping, CancellationToken aborted)
+    {
+        if (!prepared.Request.Generate)
+        {
+            return Skip(events);
+        }
+
+        using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
+        using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stopping, deadline.Token);
+        try
+        {
+            return await loop.RunAsync(ToLoopRequest(prepared, journal), events, output, any.Token);
+        }
+        catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested && !journal.HandOver.IsCancellationRequested)
+        {
+            events.AbandonItem();
+            return LoopOutcome.Failed(stopping.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout());
+        }
+    }
+
+    /// <summary>Brings the response into the terminal state that belongs to the loop's outcome.</summary>
+    public void Settle(ResponseState state, LoopOutcome outcome)
+    {
+        state.Usage = outcome.Usage;
+        if (outcome.Usage is { } usage)
+        {
+            metrics.TokensUsed(usage.InputTokens, usage.CachedTokens, usage.OutputTokens, usage.ReasoningTokens);
+        }
+
+        switch (outcome.End)
+        {
+            case RoundEnd.Completed:
+                state.Status = ResponseStatus.Completed;
+                state.CompletedAt = time.GetUtcNow().ToUnixTimeSeconds();
+                break;
+            case RoundEnd.Failed:
+                state.Status = ResponseStatus.Failed;
+                state.Error = outcome.Error;
+                break;
+            default:
+                state.Status = ResponseStatus.Incomplete;
+                state.IncompleteReason = outcome.End switch
+                {
+                    RoundEnd.ContentFilter => "content_filter",
+                    RoundEnd.MaxToolCalls => "max_tool_calls",
+                    _ => "max_output_tokens",
+                };
+                break;
+        }
+    }
+
+    /// <summary>A response that the client wants without any answer of a model. It begins like any other.</summary>
+    private static LoopOutcome Skip(ResponseEventStream events)
+    {
+        events.Start();
+        return new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), new CallNotes());
+    }
+
+    private LoopRequest ToLoopRequest(PreparedResponse prepared, ILoopJournal journal) => new()
+    {
+        Request = prepared.Request,
+        Dialect = prepared.Dialect,
+        Model = prepared.Model,
+        Items = prepared.Conversation.Items,
+        ChainItems = prepared.Conversation.ChainItems,
+        Notes = prepared.Conversation.Notes,
+        Tenant = prepared.Tenant.Name,
+        Journal = journal,
+        MaxToolCalls = MaxToolCallsOf(prepared),
+        Approvals = new StoredApprovalClaims(store, prepared.Tenant.Name, prepared.Id, storeOptions.Value.Retention),
+        Session = SessionOf(prepared),
+        OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
+        ReadHistoryTools = prepared.Conversation.ReadParentTools,
+        Egress = egress.For(prepared.Tenant.Policy),
+        AffinityKey = prepared.Request.PromptCacheKey ?? prepared.Id.Chain,
+    };
+
+    private static int MaxToolCallsOf(PreparedResponse prepared)
+    {
+        var policy = prepared.Tenant.Policy;
+        return Math.Min(prepared.Request.MaxToolCalls ?? policy.DefaultMaxToolCalls, policy.MaxToolCalls);
+    }
+
+    /// <summary>A name for the chain that tells nothing of it: tool servers see it.</summary>
+    private static string SessionOf(PreparedResponse prepared) => Convert.ToHexStringLower(
+        SHA256.HashData(Encoding.UTF8.GetBytes($"{prepared.Tenant.Name}/{prepared.Id.Chain}")).AsSpan(0, 16));
+
+    private SealReasoning? SealerFor(PreparedResponse prepared) =>
+        prepared.Request.Include.HasFlag(Includes.EncryptedReasoning) && sealer.CanSeal
+            ? utf8 => sealer.Seal(prepared.Tenant.Name, ReasoningPurpose, utf8)
+            : null;
+}

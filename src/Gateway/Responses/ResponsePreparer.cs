@@ -1,0 +1,92 @@
+using Gateway.Conversations;
+using Gateway.Policy;
+using Gateway.Protocol.Responses;
+using Gateway.Store;
+using Gateway.Tools;
+using Gateway.Tools.Hosted;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Responses;
+
+/// <summary>Turns a request's body into a response that can be made, or into the error that says why not.</summary>
+internal sealed class ResponsePreparer(
+    ConversationLoader conversations,
+    ToolLoop loop,
+    ResponseKeeper keeper,
+    NamedServers namedServers,
+    HostedTools hostedTools,
+    IOptions<LimitsOptions> limits,
+    TimeProvider time)
+{
+    /// <summary>Reads a body. What the request holds are views into it.</summary>
+    /// <returns>The error, or null.</returns>
+    public ApiError? Parse(ReadOnlyMemory<byte> body, Dialect dialect, Tenant tenant, out ResponsesRequest? request) =>
+        RequestParser.Parse(body, RulesOf(dialect, tenant), out request);
+
+    /// <summary>Checks everything that can be checked before a response begins, and loads what it continues.</summary>
+    /// <param name="dialect">The client's dialect.</param>
+    /// <param name="tenant">Whose request it is.</param>
+    /// <param name="request">The request, read.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="id">The response's id when it was given one already.</param>
+    /// <param name="createdAt">When it was created, if that was before.</param>
+    public async ValueTask<(PreparedResponse?, ApiError?)> PrepareAsync(
+        Dialect dialect, Tenant tenant, ResponsesRequest request, CancellationToken cancellationToken, ResponseId? id = null, DateTimeOffset? createdAt = null)
+    {
+        var isStored = request.Store && tenant.Policy.StoreAllowed;
+        if (isStored && !keeper.IsAvailable)
+        {
+            return (null, ApiError.StoreUnavailable());
+        }
+
+        var (conversation, broken) = await conversations.LoadAsync(tenant.Name, request, limits.Value.ContextBytes, cancellationToken);
+        if (conversation is null)
+        {
+            return (null, broken);
+        }
+
+        var model = request.Model ?? conversation.ReadParentModel();
+        if (model is null)
+        {
+            return (null, ApiError.MissingParameter("model"));
+        }
+
+        if (TenantDirectory.CheckModel(tenant, model) is { } notAllowed)
+        {
+            return (null, notAllowed);
+        }
+
+        if (!await loop.ServesAsync(model, cancellationToken))
+        {
+            return (null, ApiError.ModelNotFound(model));
+        }
+
+        return (new PreparedResponse
+        {
+            Dialect = dialect,
+            Tenant = tenant,
+            Request = request,
+            Conversation = conversation,
+            Model = model,
+            Id = id ?? conversation.NewResponseId(),
+            CreatedAt = createdAt ?? time.GetUtcNow(),
+            IsStored = isStored,
+        }, null);
+    }
+
+    private RequestRules RulesOf(Dialect dialect, Tenant tenant) => RequestRules.Default with
+    {
+        MinOutputTokens = dialect.MinOutputTokens,
+        StrictParameters = tenant.Policy.StrictParameters,
+        MaxDepth = limits.Value.JsonDepth,
+        MaxItems = limits.Value.InputItems,
+        ServerTools = new ServerToolRules
+        {
+            LabelIsOptional = dialect.ServerLabelIsOptional,
+            ApprovalByDefault = dialect.ApprovalByDefault,
+            MaxServers = limits.Value.ToolServers,
+            IsNamedServer = namedServers.Has,
+            Hosted = hostedTools.Tools,
+        },
+    };
+}
