@@ -18,6 +18,8 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
 
     public override IResponseStore Store => _store;
 
+    public override IRunStore Runs => throw new NotSupportedException();
+
     public static async Task<SqliteStoreUnderTest> StartAsync()
     {
         var test = new SqliteStoreUnderTest();
@@ -32,6 +34,8 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
     }
 
     public Task SweepAsync() => _store.SweepAsync(CancellationToken.None);
+
+    public override Task<int> CountRunsAsync() => throw new NotSupportedException();
 
     public override async Task<int> CountAsync()
     {
