@@ -50,6 +50,7 @@ internal static class StoreExtensions
     private static IRunStore FindRunStore(IServiceProvider provider) => provider.GetRequiredService<IResponseStore>() switch
     {
         RedisResponseStore redis => redis.Runs,
+        SqliteResponseStore sqlite => sqlite.Runs,
         var other => throw new InvalidOperationException($"{other.GetType().Name} keeps no runs: add the IRunStore that belongs to it."),
     };
 }
