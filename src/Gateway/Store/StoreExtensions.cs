@@ -10,8 +10,8 @@ namespace Gateway.Store;
 internal static class StoreExtensions
 {
     /// <summary>
-    /// Adds <see cref="IResponseStore"/> (Redis when <c>Gateway:Store:Redis</c> is set, else SQLite) and <see cref="SecretSealer"/>. The store
-    /// is opened when the host starts and closed when it is disposed.
+    /// Adds <see cref="IResponseStore"/> and <see cref="IRunStore"/> (Redis when <c>Gateway:Store:Redis</c> is set, else SQLite) and
+    /// <see cref="SecretSealer"/>. The store is opened when the host starts and closed when it is disposed.
     /// </summary>
     public static IHostApplicationBuilder AddGatewayStore(this IHostApplicationBuilder builder)
     {
@@ -24,6 +24,7 @@ internal static class StoreExtensions
         services.AddMetrics();
         services.TryAddSingleton<StoreMetrics>();
         services.TryAddSingleton(CreateStore);
+        services.TryAddSingleton(FindRunStore);
         services.TryAddSingleton(provider => SecretSealer.Create(
             provider.GetRequiredService<IOptions<SecretsOptions>>().Value,
             provider.GetRequiredService<IOptions<StoreOptions>>().Value,
@@ -45,4 +46,11 @@ internal static class StoreExtensions
             ? new RedisResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<RedisResponseStore>>())
             : new SqliteResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<SqliteResponseStore>>());
     }
+    /// <summary>Runs are kept where responses are: the commit of a turn ends its run.</summary>
+    private static IRunStore FindRunStore(IServiceProvider provider) => provider.GetRequiredService<IResponseStore>() switch
+    {
+        RedisResponseStore redis => redis.Runs,
+        SqliteResponseStore sqlite => sqlite.Runs,
+        var other => throw new InvalidOperationException($"{other.GetType().Name} keeps no runs: add the IRunStore that belongs to it."),
+    };
 }

@@ -5,4 +5,8 @@ namespace Gateway.Store;
 /// <param name="Spec">What <see cref="RunStart.Spec"/> said.</param>
 /// <param name="Journal">All journal entries, oldest first.</param>
 /// <param name="IsCancelled">Somebody asked the run to end.</param>
-internal sealed record TakenRun(long Token, ReadOnlyMemory<byte> Spec, IReadOnlyList<ReadOnlyMemory<byte>> Journal, bool IsCancelled);
+internal sealed record TakenRun(long Token, ReadOnlyMemory<byte> Spec, IReadOnlyList<ReadOnlyMemory<byte>> Journal, bool IsCancelled)
+{
+    /// <summary>The length of the event log: the sequence number of the next event.</summary>
+    public long EventCount { get; init; }
+}

@@ -19,6 +19,8 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
 
     public override IResponseStore Store => _store;
 
+    public override IRunStore Runs => _store.Runs;
+
     public static async Task<RedisStoreUnderTest> StartAsync(string connectionString)
     {
         var redis = await ConnectionMultiplexer.ConnectAsync(connectionString);
@@ -27,7 +29,7 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
         return test;
     }
 
-    /// <summary>Redis has a clock of its own: what is moved is how long each key has left.</summary>
+    /// <summary>Redis has a clock of its own: what is moved is how long each key has left, and the times in runs and in their index.</summary>
     public override async Task AdvanceAsync(TimeSpan time)
     {
         Time.Advance(time);
@@ -43,11 +45,29 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
             else
             {
                 await db.KeyDeleteAsync(key);
+                continue;
             }
+
+            if (key.ToString().Contains(":run:", StringComparison.Ordinal))
+            {
+                await db.HashDecrementAsync(key, "followed", (long)time.TotalMilliseconds);
+                if (await db.HashGetAsync(key, "lease") != 0)
+                {
+                    await db.HashDecrementAsync(key, "lease", (long)time.TotalMilliseconds);
+                }
+            }
+        }
+
+        foreach (var name in await RunNamesAsync())
+        {
+            _ = await db.KeyTimeToLiveAsync(RedisKeys.Runs) ?? throw new InvalidOperationException("The index of live runs never expires.");
+            await db.SortedSetDecrementAsync(RedisKeys.Runs, name, time.TotalMilliseconds);
         }
     }
 
-    public override Task<int> CountAsync() => Task.FromResult(Keys().Count);
+    public override async Task<int> CountAsync() => Keys().Count + (await RunNamesAsync()).Length;
+
+    public override async Task<int> CountRunsAsync() => (int)await _redis.GetDatabase().SortedSetLengthAsync(RedisKeys.Runs);
 
     public override async ValueTask DisposeAsync()
     {
@@ -56,9 +76,23 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
             await _redis.GetDatabase().KeyDeleteAsync(key);
         }
 
+        foreach (var name in await RunNamesAsync())
+        {
+            await _redis.GetDatabase().SortedSetRemoveAsync(RedisKeys.Runs, name);
+        }
+
         await _store.DisposeAsync();
         await _redis.DisposeAsync();
         await base.DisposeAsync();
+    }
+
+    /// <summary>The tenant's entries in the index of live runs.</summary>
+    private async Task<RedisValue[]> RunNamesAsync()
+    {
+        // A commit does not wait until its run has left the index. What the store sends after that, to the same server, is done after it.
+        await Runs.FindFreeAsync(1, CancellationToken.None);
+        var names = await _redis.GetDatabase().SortedSetRangeByRankAsync(RedisKeys.Runs);
+        return [.. names.Where(name => name.ToString().StartsWith(Tenant, StringComparison.Ordinal))];
     }
 
     private List<RedisKey> Keys() =>

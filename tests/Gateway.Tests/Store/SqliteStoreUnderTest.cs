@@ -18,6 +18,8 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
 
     public override IResponseStore Store => _store;
 
+    public override IRunStore Runs => _store.Runs;
+
     public static async Task<SqliteStoreUnderTest> StartAsync()
     {
         var test = new SqliteStoreUnderTest();
@@ -36,17 +38,25 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
     public override async Task<int> CountAsync()
     {
         await SweepAsync();
-        await using var connection = new SqliteConnection($"Data Source={Path.Combine(Folder, "gateway.db")};Pooling=False;Mode=ReadOnly");
-        await connection.OpenAsync();
-        await using var command = connection.CreateCommand();
-        command.CommandText = "SELECT (SELECT count(*) FROM response) + (SELECT count(*) FROM log) + (SELECT count(*) FROM turn)";
-        return Convert.ToInt32(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
+        string[] tables = ["response", "log", "turn", "run", "run_spec", "run_journal", "run_event"];
+        return await QueryAsync("SELECT " + string.Join(" + ", tables.Select(table => $"(SELECT count(*) FROM {table})")));
     }
+
+    public override Task<int> CountRunsAsync() => QueryAsync("SELECT count(*) FROM run WHERE ended = 0");
 
     public override async ValueTask DisposeAsync()
     {
         await _store.DisposeAsync();
         Directory.Delete(Folder, recursive: true);
         await base.DisposeAsync();
+    }
+
+    private async Task<int> QueryAsync(string sql)
+    {
+        await using var connection = new SqliteConnection($"Data Source={Path.Combine(Folder, "gateway.db")};Pooling=False;Mode=ReadOnly");
+        await connection.OpenAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return Convert.ToInt32(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
     }
 }

@@ -29,6 +29,8 @@ internal abstract class StoreUnderTest : IAsyncDisposable
 
     public abstract IResponseStore Store { get; }
 
+    public abstract IRunStore Runs { get; }
+
     public string Tenant { get; } = "t" + Guid.NewGuid().ToString("N")[..12];
 
     public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 3, 14, 12, 0, 0, TimeSpan.Zero));
@@ -40,8 +42,11 @@ internal abstract class StoreUnderTest : IAsyncDisposable
     /// <summary>Lets time pass, for the store and for what it keeps.</summary>
     public abstract Task AdvanceAsync(TimeSpan time);
 
-    /// <summary>How many keys or rows are kept for the tenant.</summary>
+    /// <summary>How many keys or rows are kept for the tenant, its entries in the index of live runs included.</summary>
     public abstract Task<int> CountAsync();
+
+    /// <summary>How many live runs there are, of all tenants.</summary>
+    public abstract Task<int> CountRunsAsync();
 
     public virtual ValueTask DisposeAsync()
     {

@@ -8,6 +8,9 @@ internal sealed class RedisCommit
     /// <summary>No length of a log: the turn goes to its own branch.</summary>
     private const int OwnBranch = -1;
 
+    /// <summary>Where the number of other logs stands among the arguments.</summary>
+    private const int OthersArgument = 8;
+
     private readonly TurnCommit _commit;
     private readonly bool _isCluster;
     private readonly RedisKey[] _keys;
@@ -37,6 +40,7 @@ internal sealed class RedisCommit
             retention,
             isCluster ? RedisValue.EmptyString : commit.CreatedAt.ToUnixTimeMilliseconds(),
             commit.Id.ToString(),
+            0,
         ];
 
         // Nobody continues a turn that is aside: it needs its own log only.
@@ -50,12 +54,22 @@ internal sealed class RedisCommit
                 {
                     keys.AddRange(logs);
                     arguments.AddRange(counts);
+                    arguments[OthersArgument] = arguments.Count - OthersArgument - 1;
                 }
                 else
                 {
                     _elsewhere.Add(([.. logs], [retention, .. counts]));
                 }
             }
+        }
+
+        if (commit.Run is { } fence)
+        {
+            var run = new RunKey(commit.Tenant, commit.Id);
+            keys.AddRange([RedisKeys.Run(run), RedisKeys.Journal(run), RedisKeys.Events(commit.Tenant, commit.Id)]);
+            arguments.AddRange(
+                [fence.Token, (string?)RedisKeys.RunChannel(run), (long)fence.EventRetention.TotalMilliseconds, fence.FirstEvent]);
+            arguments.AddRange(fence.Events.Select(data => (RedisValue)data));
         }
 
         if (!isCluster)
@@ -91,12 +105,21 @@ internal sealed class RedisCommit
 
         var reply = await db.ScriptEvaluateAsync(RedisScripts.Commit, _keys, _arguments).WaitAsync(cancellationToken).ConfigureAwait(false);
         var outcome = (long)reply;
+        if (_commit.Run is not null && outcome is 0 or 1 or 2)
+        {
+            // Nobody needs to wait for it: an entry that stays is removed when somebody tries to take the run.
+            var name = RedisKeys.RunName(new RunKey(_commit.Tenant, _commit.Id));
+            await db.SortedSetRemoveAsync(RedisKeys.Runs, name, CommandFlags.FireAndForget).ConfigureAwait(false);
+        }
+
         return outcome switch
         {
             0 => CommitOutcome.Appended,
             1 => CommitOutcome.Branched,
             2 => CommitOutcome.AlreadyCommitted,
             3 => CommitOutcome.HistoryLost,
+            4 => CommitOutcome.Fenced,
+            5 => throw new InvalidDataException("The event log of a run is shorter than its last events say."),
             _ => throw new InvalidDataException($"The commit script answered {outcome}."),
         };
     }

@@ -27,7 +27,11 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         _watch = new StoreWatch("redis", metrics, time, logger);
         _connection = new RedisConnection(options, metrics, _watch, logger);
         _index = new RedisIndex(options.Retention, time);
+        Runs = new RedisRunStore(_connection, _watch, options.CommandTimeout);
     }
+
+    /// <summary>The runs in the same Redis.</summary>
+    public RedisRunStore Runs { get; }
 
     public StoreHealth Health =>
         new("redis", _watch.ReachedOnce, _connection.IsConnected && !_watch.FailedJustNow, _connection.Warning);

@@ -13,6 +13,28 @@ internal static class RedisScripts
 
     public static string Release { get; } = Read("release");
 
+    public static string RunEnqueue { get; } = Read("run-enqueue");
+
+    public static string RunHint { get; } = Read("run-hint");
+
+    public static string RunFind { get; } = Read("run-find");
+
+    public static string RunCreate { get; } = Read("run-create");
+
+    public static string RunTake { get; } = Read("run-take");
+
+    public static string RunRenew { get; } = Read("run-renew");
+
+    public static string RunAppend { get; } = Read("run-append");
+
+    public static string RunRelease { get; } = Read("run-release");
+
+    public static string RunCancel { get; } = Read("run-cancel");
+
+    public static string RunFollowed { get; } = Read("run-followed");
+
+    public static string RunDelete { get; } = Read("run-delete");
+
     private static string Read(string name)
     {
         var resource = $"Gateway.Store.Redis.{name}.lua";

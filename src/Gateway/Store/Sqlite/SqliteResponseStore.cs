@@ -26,20 +26,27 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
         _time = time;
         _logger = logger;
         _watch = new StoreWatch("sqlite", metrics, time, logger);
+        Runs = new SqliteRunStore(this, time);
     }
+
+    /// <summary>The runs in the same file.</summary>
+    public SqliteRunStore Runs { get; }
 
     public StoreHealth Health => new("sqlite", _watch.ReachedOnce, _writer is not null && !_watch.FailedJustNow);
 
     private long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <exception cref="StoreUnavailableException">The folder or the database can not be used. The message says why.</exception>
-    public Task StartAsync()
+    public async Task StartAsync()
     {
         _folder = StoreFolder.Open(_options.Path);
         try
         {
             _writer = new SqliteWriter(_folder.Database);
             _readers = new SqliteReaders(_folder.Database);
+
+            // Whoever held them was the process before: the folder's lock says that it is gone.
+            await _writer.WriteAsync(session => SqliteRuns.FreeAll(session, Now), CancellationToken.None).ConfigureAwait(false);
         }
         catch (Microsoft.Data.Sqlite.SqliteException e)
         {
@@ -52,7 +59,6 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
         _watch.Reached();
         _sweeping = SweepLoopAsync();
         StoreLog.SqliteOpened(_logger, Path.GetFullPath(_options.Path));
-        return Task.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()
@@ -81,7 +87,14 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
     {
         // Encoded now: when the caller's patience ends the write still waits for its turn, while the items' buffers serve other requests.
         var turn = TurnCodec.Encode(commit.Turn);
-        var outcome = await WriteAsync("commit", session => SqliteWrites.Commit(session, commit, turn, Now), cancellationToken).ConfigureAwait(false);
+        var lastEvents = SqliteRunStore.Copies(commit.Run?.Events ?? []);
+        var outcome = await WriteAsync("commit", session => SqliteWrites.Commit(session, commit, turn, lastEvents, Now), cancellationToken)
+            .ConfigureAwait(false);
+        if (commit.Run is not null && outcome is CommitOutcome.Appended or CommitOutcome.Branched)
+        {
+            Runs.Ended(new RunKey(commit.Tenant, commit.Id));
+        }
+
         if (outcome == CommitOutcome.HistoryLost)
         {
             StoreLog.HistoryLost(_logger);
@@ -115,6 +128,9 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
     public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
         await WriteAsync("release", session => SqliteWrites.Release(session, tenant, name, owner), cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Text was removed that must not stay in the write-ahead log.</summary>
+    public void Erased() => _erasedInLog = true;
+
     /// <summary>Removes all that has expired, and wipes erased text from the write-ahead log.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
     {
@@ -132,14 +148,17 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
         if (_erasedInLog)
         {
             _erasedInLog = false;
-            _erasedInLog = !await writer.CheckpointAsync(cancellationToken).ConfigureAwait(false);
+            if (!await writer.CheckpointAsync(cancellationToken).ConfigureAwait(false))
+            {
+                _erasedInLog = true;
+            }
         }
     }
 
     private static T Opened<T>(T? part)
         where T : class => part ?? throw new StoreUnavailableException("The embedded store is not open.");
 
-    private ValueTask<T> ReadAsync<T>(string operation, Func<SqliteSession, T> read, CancellationToken cancellationToken) =>
+    public ValueTask<T> ReadAsync<T>(string operation, Func<SqliteSession, T> read, CancellationToken cancellationToken) =>
         _watch.ReadAsync(
             operation,
             ct =>
@@ -149,7 +168,7 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
             },
             cancellationToken);
 
-    private ValueTask<T> WriteAsync<T>(string operation, Func<SqliteSession, T> write, CancellationToken cancellationToken) =>
+    public ValueTask<T> WriteAsync<T>(string operation, Func<SqliteSession, T> write, CancellationToken cancellationToken) =>
         _watch.WriteAsync(
             operation,
             async ct => await Opened(_writer).WriteAsync(write, ct).WaitAsync(_options.CommandTimeout, ct).ConfigureAwait(false),

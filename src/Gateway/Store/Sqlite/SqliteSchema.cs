@@ -5,11 +5,9 @@ namespace Gateway.Store.Sqlite;
 /// <summary>The tables and their version (<c>PRAGMA user_version</c>). Times are milliseconds since 1970.</summary>
 internal static class SqliteSchema
 {
-    public const int Version = 1;
-
     // A log's length is kept beside it, so that a commit needs no count. A turn's bytes are those of Redis (TurnCodec), and so are a
     // record's (RecordCodec).
-    private const string Tables = """
+    private const string Responses = """
         CREATE TABLE log (
             id INTEGER PRIMARY KEY,
             tenant TEXT NOT NULL,
@@ -39,7 +37,7 @@ internal static class SqliteSchema
         CREATE INDEX response_expires ON response (expires);
         """;
 
-    // Came later. An older gateway does not know it and leaves it alone, so the version stays.
+    // Made without a step of its own once: some databases of version 1 have it.
     private const string Claims = """
         CREATE TABLE IF NOT EXISTS claim (
             tenant TEXT NOT NULL,
@@ -50,6 +48,51 @@ internal static class SqliteSchema
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX IF NOT EXISTS claim_expires ON claim (expires);
         """;
+
+    // A run that has ended stays for its events. "free" is when the lease runs out, or since when nobody holds it (owner is null). The spec
+    // is large and has a table of its own: a lease's renewal would write it again.
+    private const string Runs = """
+        CREATE TABLE run (
+            id INTEGER PRIMARY KEY,
+            tenant TEXT NOT NULL,
+            chain TEXT NOT NULL,
+            self TEXT NOT NULL,
+            token INTEGER NOT NULL,
+            owner TEXT,
+            free INTEGER NOT NULL,
+            cancelled INTEGER NOT NULL,
+            ended INTEGER NOT NULL,
+            followed INTEGER NOT NULL,
+            retention INTEGER NOT NULL,
+            events INTEGER NOT NULL,
+            entries INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            UNIQUE (tenant, chain, self)
+        ) STRICT;
+        CREATE INDEX run_free ON run (free, expires) WHERE ended = 0;
+        CREATE INDEX run_expires ON run (expires);
+        CREATE TABLE run_spec (
+            run INTEGER PRIMARY KEY,
+            data BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE run_journal (
+            run INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (run, position)
+        ) STRICT;
+        CREATE TABLE run_event (
+            run INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (run, position)
+        ) STRICT;
+        """;
+
+    /// <summary>The way from an empty file to the newest version; the version is how many of them were taken. Only ever add to the end.</summary>
+    private static readonly string[] Steps = [Responses, Claims, Runs];
+
+    public static int Version => Steps.Length;
 
     /// <exception cref="StoreUnavailableException">The file was written by a newer version of the gateway.</exception>
     public static void Ensure(SqliteSession session)
@@ -62,11 +105,9 @@ internal static class SqliteSchema
                 + "Run the newer gateway, or name another folder.");
         }
 
-        if (version == 0)
+        for (; version < Version; version++)
         {
-            session.Run($"BEGIN IMMEDIATE; {Tables} PRAGMA user_version = {Version}; COMMIT;");
+            session.Run($"BEGIN IMMEDIATE; {Steps[version]} PRAGMA user_version = {version + 1}; COMMIT;");
         }
-
-        session.Run($"BEGIN IMMEDIATE; {Claims} COMMIT;");
     }
 }

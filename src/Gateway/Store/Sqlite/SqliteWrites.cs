@@ -9,45 +9,35 @@ internal static class SqliteWrites
     /// <param name="session">The writer's session.</param>
     /// <param name="commit">What to commit; its turn's items are not touched.</param>
     /// <param name="turn">The turn, encoded.</param>
+    /// <param name="lastEvents">The last events of the run that made the turn, copied.</param>
     /// <param name="now">The time.</param>
-    public static CommitOutcome Commit(SqliteSession session, TurnCommit commit, byte[] turn, long now)
+    public static CommitOutcome Commit(SqliteSession session, TurnCommit commit, byte[] turn, byte[][] lastEvents, long now)
     {
         if (RecordExists(session, commit.Tenant, commit.Id, now))
         {
             return CommitOutcome.AlreadyCommitted;
         }
 
-        var expires = now + (long)commit.Retention.TotalMilliseconds;
-        var plan = CommitPlan.For(commit);
-        if (commit.Aside)
+        if (commit.Run is not { } fence)
         {
-            Write(session, commit, turn, plan.Branched, expires, now);
-            return CommitOutcome.Branched;
+            return CommitTurn(session, commit, turn, now);
         }
 
-        var length = Length(session, commit.Tenant, plan.Log, now);
-        if (length < plan.Log.Count || plan.Others.Any(other => Length(session, commit.Tenant, other, now) < other.Count))
+        if (SqliteRuns.Held(session, new RunKey(commit.Tenant, commit.Id), fence.Token, now) is not { } run)
         {
-            return CommitOutcome.HistoryLost;
+            return CommitOutcome.Fenced;
         }
 
-        foreach (var other in plan.Others)
+        var outcome = CommitTurn(session, commit, turn, now);
+        if (outcome != CommitOutcome.HistoryLost)
         {
-            Keep(session, commit.Tenant, other, expires);
+            SqliteRuns.End(session, run, fence, lastEvents, now);
         }
 
-        if (length == plan.Log.Count)
-        {
-            Write(session, commit, turn, plan.Appended, expires, now);
-            return CommitOutcome.Appended;
-        }
-
-        Keep(session, commit.Tenant, plan.Log, expires);
-        Write(session, commit, turn, plan.Branched, expires, now);
-        return CommitOutcome.Branched;
+        return outcome;
     }
 
-    /// <summary>Erases a response's turn and its record (delete.lua).</summary>
+    /// <summary>Erases a response's turn, its record and its event log (delete.lua).</summary>
     public static bool Delete(SqliteSession session, string tenant, ResponseId id, long now)
     {
         if (SqliteQueries.Record(session, tenant, id, now) is not { } record)
@@ -56,6 +46,7 @@ internal static class SqliteWrites
         }
 
         session.Prepare("DELETE FROM response WHERE tenant = $1 AND chain = $2 AND self = $3", tenant, id.Chain, id.Self).ExecuteNonQuery();
+        SqliteRuns.RemoveEnded(session, new RunKey(tenant, id));
         var own = record.Path[^1];
         session.Prepare(
             """
@@ -101,7 +92,39 @@ internal static class SqliteWrites
             now, limit).ExecuteNonQuery();
         var claims = session.Prepare(
             "DELETE FROM claim WHERE (tenant, name) IN (SELECT tenant, name FROM claim WHERE expires <= $1 LIMIT $2)", now, limit).ExecuteNonQuery();
-        return responses + turns + logs + claims;
+        return responses + turns + logs + claims + SqliteRuns.Sweep(session, now, limit);
+    }
+
+    private static CommitOutcome CommitTurn(SqliteSession session, TurnCommit commit, byte[] turn, long now)
+    {
+        var expires = now + (long)commit.Retention.TotalMilliseconds;
+        var plan = CommitPlan.For(commit);
+        if (commit.Aside)
+        {
+            Write(session, commit, turn, plan.Branched, expires, now);
+            return CommitOutcome.Branched;
+        }
+
+        var length = Length(session, commit.Tenant, plan.Log, now);
+        if (length < plan.Log.Count || plan.Others.Any(other => Length(session, commit.Tenant, other, now) < other.Count))
+        {
+            return CommitOutcome.HistoryLost;
+        }
+
+        foreach (var other in plan.Others)
+        {
+            Keep(session, commit.Tenant, other, expires);
+        }
+
+        if (length == plan.Log.Count)
+        {
+            Write(session, commit, turn, plan.Appended, expires, now);
+            return CommitOutcome.Appended;
+        }
+
+        Keep(session, commit.Tenant, plan.Log, expires);
+        Write(session, commit, turn, plan.Branched, expires, now);
+        return CommitOutcome.Branched;
     }
 
     private static void Write(SqliteSession session, TurnCommit commit, byte[] turn, PathSegment[] path, long expires, long now)
@@ -128,7 +151,7 @@ internal static class SqliteWrites
             (byte[])[.. RecordCodec.EncodeHead(commit, path), .. commit.Envelope.Span]).ExecuteNonQuery();
     }
 
-    private static bool RecordExists(SqliteSession session, string tenant, ResponseId id, long now) =>
+    public static bool RecordExists(SqliteSession session, string tenant, ResponseId id, long now) =>
         session.Prepare(
             "SELECT 1 FROM response WHERE tenant = $1 AND chain = $2 AND self = $3 AND expires > $4",
             tenant, id.Chain, id.Self, now).ExecuteScalar() is not null;

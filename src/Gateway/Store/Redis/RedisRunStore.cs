@@ -1,0 +1,221 @@
+using StackExchange.Redis;
+
+namespace Gateway.Store.Redis;
+
+/// <summary>
+/// Durable runs in Redis (docs/design/store.md). A run with its logs is in its chain's slot; the index of all live runs is a hint in another
+/// one, written before a run is made and set right by whoever meets it.
+/// </summary>
+internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch, TimeSpan timeout) : IRunStore
+{
+    private const CommandFlags Primary = CommandFlags.DemandMaster;
+    private static readonly RedisValue NotFree = RedisValue.EmptyString;
+    private static readonly RedisValue[] SpecTokenCancel = ["spec", "token", "cancel"];
+    private readonly RedisWakes _wakes = new(connection);
+
+    public ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken) =>
+        watch.WriteAsync("run_create", ct => MakeAsync(start, ct), cancellationToken);
+
+    public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
+        watch.WriteAsync("run_take", ct => TakeLeaseAsync(run, owner, lease, ct), cancellationToken);
+
+    public ValueTask<IReadOnlyList<RunKey>> FindFreeAsync(int most, CancellationToken cancellationToken) =>
+        watch.ReadAsync("run_find", ct => FindAsync(most, ct), cancellationToken);
+
+    public ValueTask<RunSignals> RenewAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken) =>
+        watch.WriteAsync("run_renew", ct => ProlongAsync(run, token, lease, ct), cancellationToken);
+
+    public ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken) =>
+        watch.WriteAsync("run_append", ct => PushAsync(run, token, append, ct), cancellationToken);
+
+    public async ValueTask ReleaseAsync(RunKey run, long token, CancellationToken cancellationToken) =>
+        await watch.WriteAsync("run_release", ct => GiveUpAsync(run, token, ct), cancellationToken).ConfigureAwait(false);
+
+    public ValueTask<bool> CancelAsync(RunKey run, CancellationToken cancellationToken) =>
+        watch.WriteAsync(
+            "run_cancel",
+            async ct => (long)await EvaluateAsync(RedisScripts.RunCancel, [RedisKeys.Run(run)], [Name(RedisKeys.RunChannel(run))], ct)
+                .ConfigureAwait(false) == 1,
+            cancellationToken);
+
+    public async ValueTask FollowedAsync(RunKey run, CancellationToken cancellationToken) =>
+        await watch.WriteAsync(
+            "run_followed", ct => EvaluateAsync(RedisScripts.RunFollowed, [RedisKeys.Run(run)], [], ct), cancellationToken).ConfigureAwait(false);
+
+    public ValueTask<LiveRun?> GetRunAsync(RunKey run, CancellationToken cancellationToken) =>
+        watch.ReadAsync("run_get", ct => ReadAsync(run, ct), cancellationToken);
+
+    public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) =>
+        watch.WriteAsync("run_delete", ct => EraseAsync(run, ct), cancellationToken);
+
+    public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(
+        RunKey run, long from, int most, CancellationToken cancellationToken) =>
+        watch.ReadAsync("run_events", ct => ReadLogAsync(run, from, most, ct), cancellationToken);
+
+    public ValueTask<IAsyncDisposable> WatchAsync(RunKey run, Action wake, CancellationToken cancellationToken) =>
+        watch.ReadAsync("run_watch", ct => _wakes.WatchAsync(RedisKeys.RunChannel(run), wake, ct), cancellationToken);
+
+    public ValueTask<IAsyncDisposable> WatchFreeAsync(Action wake, CancellationToken cancellationToken) =>
+        watch.ReadAsync("run_watch", ct => _wakes.WatchAsync(RedisKeys.FreeChannel, wake, ct), cancellationToken);
+
+    private static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
+
+    private static RedisValue Name(RedisChannel channel) => (string?)channel;
+
+    private static RedisKey[] Keys(RunKey run) => [RedisKeys.Run(run), RedisKeys.Journal(run), RedisKeys.Events(run.Tenant, run.Id)];
+
+    /// <summary>Copies: when the caller's patience ends the command may still wait, while the buffers serve others.</summary>
+    private static IEnumerable<RedisValue> Copies(IReadOnlyList<ReadOnlyMemory<byte>> elements) =>
+        elements.Select(element => (RedisValue)element.ToArray());
+
+    private static ReadOnlyMemory<byte>[] Elements(RedisValue[]? values) => [.. (values ?? []).Select(value => (ReadOnlyMemory<byte>)value)];
+
+    private async ValueTask<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken)
+    {
+        var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        return await db.ScriptEvaluateAsync(script, keys, arguments).WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask HintAsync(RunKey run, long freeAt, long retention, RedisValue channel, CancellationToken cancellationToken) =>
+        await EvaluateAsync(RedisScripts.RunHint, [RedisKeys.Runs], [RedisKeys.RunName(run), freeAt, retention, channel], cancellationToken)
+            .ConfigureAwait(false);
+
+    private async ValueTask ForgetAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        await db.SortedSetRemoveAsync(RedisKeys.Runs, RedisKeys.RunName(run)).WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask<long?> MakeAsync(RunStart start, CancellationToken cancellationToken)
+    {
+        // A run that nobody holds is not looked for before it is there: who does not find it would remove it from the index.
+        var retention = Milliseconds(start.Retention);
+        var hidden = start.Owner is null ? 2 * timeout : start.Lease;
+        var queued = await EvaluateAsync(
+            RedisScripts.RunEnqueue,
+            [RedisKeys.Runs],
+            [RedisKeys.RunName(start.Run), start.MostRuns, Milliseconds(hidden), retention],
+            cancellationToken).ConfigureAwait(false);
+        if ((long)queued == 0)
+        {
+            return null;
+        }
+
+        var freeAt = (long)await EvaluateAsync(
+            RedisScripts.RunCreate,
+            [RedisKeys.Run(start.Run), RedisKeys.Events(start.Run.Tenant, start.Run.Id), RedisKeys.Record(start.Run.Tenant, start.Run.Id)],
+            [start.Spec.ToArray(), start.Owner ?? string.Empty, Milliseconds(start.Lease), retention, .. Copies(start.Events)],
+            cancellationToken).ConfigureAwait(false);
+        if (freeAt == 0)
+        {
+            await ForgetAsync(start.Run, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            var channel = start.Owner is null ? Name(RedisKeys.FreeChannel) : NotFree;
+            await HintAsync(start.Run, freeAt, retention, channel, cancellationToken).ConfigureAwait(false);
+        }
+
+        return start.Owner is null ? 0 : 1;
+    }
+
+    private async ValueTask<TakenRun?> TakeLeaseAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        var reply = await EvaluateAsync(RedisScripts.RunTake, Keys(run), [owner, Milliseconds(lease)], cancellationToken).ConfigureAwait(false);
+        if (reply.IsNull)
+        {
+            await ForgetAsync(run, cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+
+        await HintAsync(run, (long)reply[0], (long)reply[1], NotFree, cancellationToken).ConfigureAwait(false);
+        return reply.Length == 2
+            ? null
+            : new TakenRun((long)reply[2], (byte[])reply[3]!, Elements((RedisValue[]?)reply[6]), (long)reply[4] == 1) { EventCount = (long)reply[5] };
+    }
+
+    private async ValueTask<IReadOnlyList<RunKey>> FindAsync(int most, CancellationToken cancellationToken)
+    {
+        var names = (string?[]?)await EvaluateAsync(RedisScripts.RunFind, [RedisKeys.Runs], [most], cancellationToken).ConfigureAwait(false);
+        var runs = new List<RunKey>();
+        foreach (var name in names ?? [])
+        {
+            if (name is not null && RedisKeys.TryParseRunName(name, out var run))
+            {
+                runs.Add(run);
+            }
+        }
+
+        return runs;
+    }
+
+    private async ValueTask<RunSignals> ProlongAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        var reply = await EvaluateAsync(RedisScripts.RunRenew, Keys(run), [token, Milliseconds(lease)], cancellationToken).ConfigureAwait(false);
+        if (reply.IsNull)
+        {
+            return default;
+        }
+
+        await HintAsync(run, (long)reply[0], (long)reply[1], NotFree, cancellationToken).ConfigureAwait(false);
+        return new RunSignals(IsHeld: true, (long)reply[2] == 1, TimeSpan.FromMilliseconds((long)reply[3]));
+    }
+
+    private async ValueTask<bool> PushAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken)
+    {
+        var reply = await EvaluateAsync(
+            RedisScripts.RunAppend,
+            Keys(run),
+            [
+                token, Name(RedisKeys.RunChannel(run)), append.FirstEvent, append.FirstEntry, append.Events.Count,
+                .. Copies(append.Events), .. Copies(append.Entries),
+            ],
+            cancellationToken).ConfigureAwait(false);
+        return (long)reply switch
+        {
+            0 => false,
+            1 => true,
+            _ => throw new InvalidDataException("A log of a run is shorter than what is to be appended says."),
+        };
+    }
+
+    private async ValueTask<bool> GiveUpAsync(RunKey run, long token, CancellationToken cancellationToken)
+    {
+        var reply = await EvaluateAsync(RedisScripts.RunRelease, [RedisKeys.Run(run)], [token], cancellationToken).ConfigureAwait(false);
+        if (reply.IsNull)
+        {
+            return false;
+        }
+
+        await HintAsync(run, (long)reply[0], (long)reply[1], Name(RedisKeys.FreeChannel), cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
+    private async ValueTask<LiveRun?> ReadAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        var found = await db.HashGetAsync(RedisKeys.Run(run), SpecTokenCancel, Primary).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return found[1].IsNull ? null : new LiveRun(found[0], HasBegun: (long)found[1] > 0, IsCancelled: found[2] == 1);
+    }
+
+    private async ValueTask<bool> EraseAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        var deleted = (long)await EvaluateAsync(RedisScripts.RunDelete, Keys(run), [Name(RedisKeys.RunChannel(run))], cancellationToken)
+            .ConfigureAwait(false);
+        await ForgetAsync(run, cancellationToken).ConfigureAwait(false);
+        return deleted == 1;
+    }
+
+    private async ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadLogAsync(
+        RunKey run, long from, int most, CancellationToken cancellationToken)
+    {
+        // The length comes along: who follows a run mostly finds nothing new, which is not the same as no log.
+        var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        var key = RedisKeys.Events(run.Tenant, run.Id);
+        var range = db.ListRangeAsync(key, from, from + most - 1, Primary);
+        var length = db.ListLengthAsync(key, Primary);
+        await Task.WhenAll(range, length).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var events = await range.ConfigureAwait(false);
+        return events.Length > 0 || await length.ConfigureAwait(false) > 0 ? Elements(events) : null;
+    }
+}

@@ -1,0 +1,40 @@
+-- Makes a run with its first events.
+--
+-- KEYS[1]  run
+-- KEYS[2]  its event log
+-- KEYS[3]  record of the response
+-- ARGV[1]  spec
+-- ARGV[2]  who holds the first lease; empty for nobody
+-- ARGV[3]  length of that lease in milliseconds
+-- ARGV[4]  retention in milliseconds
+-- ARGV[5…] the first events
+--
+-- Returns when the lease runs out (now when nobody holds it), in milliseconds since 1970; 0 when the run has ended already.
+--
+-- Atomic, because a run must not be found without its events, and because this may be a second try: then the run may be there, be another
+-- replica's by now, or have ended, and must not be begun again.
+
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  return 0
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local lease = ARGV[2] == '' and 0 or now + ARGV[3]
+local there = redis.call('HMGET', KEYS[1], 'token', 'owner', 'lease')
+if there[1] then
+  if there[1] == '1' and there[2] == ARGV[2] and there[3] ~= '0' then
+    redis.call('HSET', KEYS[1], 'lease', lease)
+    return lease
+  end
+  return there[3] == '0' and now or tonumber(there[3])
+end
+
+redis.call('HSET', KEYS[1], 'spec', ARGV[1], 'token', ARGV[2] == '' and 0 or 1, 'owner', ARGV[2], 'lease', lease, 'cancel', 0,
+  'followed', now, 'retention', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+for i = 5, #ARGV do
+  redis.call('RPUSH', KEYS[2], ARGV[i])
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+return lease == 0 and now or lease

@@ -1,0 +1,314 @@
+using System.Globalization;
+
+namespace Gateway.Store.Sqlite;
+
+/// <summary>
+/// Reads and writes of durable runs; the writes each within its group's transaction. They mean what the run-….lua scripts in Store/Redis mean.
+/// </summary>
+internal static class SqliteRuns
+{
+    /// <summary>Makes a run with its first events (run-enqueue.lua, run-create.lua). False when there are too many.</summary>
+    /// <param name="session">The writer's session.</param>
+    /// <param name="start">What to make; its buffers are not touched.</param>
+    /// <param name="spec">The spec, copied.</param>
+    /// <param name="events">The events, copied.</param>
+    /// <param name="now">The time.</param>
+    public static bool Create(SqliteSession session, RunStart start, byte[] spec, byte[][] events, long now)
+    {
+        var key = start.Run;
+        var free = now + (start.Owner is null ? 0 : Milliseconds(start.Lease));
+        if (Find(session, key, now) is { } there)
+        {
+            if (start.Owner is not null && !there.HasEnded && there.Token == 1 && there.Owner == start.Owner)
+            {
+                session.Prepare("UPDATE run SET free = $2 WHERE id = $1", there.Id, free).ExecuteNonQuery();
+            }
+
+            return true;
+        }
+
+        if (SqliteWrites.RecordExists(session, key.Tenant, key.Id, now))
+        {
+            return true;
+        }
+
+        if (CountLive(session, now) >= start.MostRuns)
+        {
+            return false;
+        }
+
+        RemoveExpired(session, key, now);
+        var id = Convert.ToInt64(
+            session.Prepare(
+                """
+                INSERT INTO run
+                    (tenant, chain, self, token, owner, free, cancelled, ended, followed, retention, events, entries, expires)
+                VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8, $9, 0, $10)
+                RETURNING id
+                """,
+                key.Tenant,
+                key.Id.Chain,
+                key.Id.Self,
+                start.Owner is null ? 0 : 1,
+                (object?)start.Owner ?? DBNull.Value,
+                free,
+                now,
+                Milliseconds(start.Retention),
+                events.Length,
+                now + Milliseconds(start.Retention)).ExecuteScalar(),
+            CultureInfo.InvariantCulture);
+        session.Prepare("INSERT INTO run_spec (run, data) VALUES ($1, $2)", id, spec).ExecuteNonQuery();
+        InsertEvents(session, id, 0, events, 0);
+        return true;
+    }
+
+    /// <summary>Takes the lease of a run that nobody holds (run-take.lua).</summary>
+    public static TakenRun? Take(SqliteSession session, RunKey key, string owner, TimeSpan lease, long now)
+    {
+        if (Live(session, key, now) is not { } run || run.Free > now)
+        {
+            return null;
+        }
+
+        session.Prepare(
+            "UPDATE run SET token = token + 1, owner = $2, free = $3, expires = $4 WHERE id = $1",
+            run.Id, owner, now + Milliseconds(lease), now + run.Retention).ExecuteNonQuery();
+        var journal = ReadAll(session, "SELECT data FROM run_journal WHERE run = $1 AND position >= $2 ORDER BY position LIMIT $3", run.Id, 0, -1);
+        return new TakenRun(run.Token + 1, Spec(session, run), journal, run.IsCancelled) { EventCount = run.Events };
+    }
+
+    /// <summary>Prolongs a lease (run-renew.lua).</summary>
+    public static RunSignals Renew(SqliteSession session, RunKey key, long token, TimeSpan lease, long now)
+    {
+        if (Held(session, key, token, now) is not { } run)
+        {
+            return default;
+        }
+
+        session.Prepare(
+            "UPDATE run SET free = $2, expires = $3 WHERE id = $1", run.Id, now + Milliseconds(lease), now + run.Retention).ExecuteNonQuery();
+        return new RunSignals(IsHeld: true, run.IsCancelled, TimeSpan.FromMilliseconds(now - run.Followed));
+    }
+
+    /// <summary>Appends events and journal entries (run-append.lua).</summary>
+    /// <exception cref="InvalidDataException">A log is shorter than the index of what is to be appended.</exception>
+    public static bool Append(
+        SqliteSession session, RunKey key, long token, long firstEvent, byte[][] events, long firstEntry, byte[][] entries, long now)
+    {
+        if (Held(session, key, token, now) is not { } run)
+        {
+            return false;
+        }
+
+        InsertEvents(session, run.Id, firstEvent, events, run.Events);
+        for (var i = Known(firstEntry, entries, run.Entries); i < entries.Length; i++)
+        {
+            session.Prepare("INSERT INTO run_journal (run, position, data) VALUES ($1, $2, $3)", run.Id, firstEntry + i, entries[i]).ExecuteNonQuery();
+        }
+
+        session.Prepare(
+            "UPDATE run SET events = max(events, $2), entries = max(entries, $3), expires = $4 WHERE id = $1",
+            run.Id,
+            events.Length == 0 ? 0 : firstEvent + events.Length,
+            entries.Length == 0 ? 0 : firstEntry + entries.Length,
+            now + run.Retention).ExecuteNonQuery();
+        return true;
+    }
+
+    /// <summary>Gives a lease up (run-release.lua).</summary>
+    public static bool Release(SqliteSession session, RunKey key, long token, long now) =>
+        Held(session, key, token, now) is { } run
+        && session.Prepare("UPDATE run SET owner = NULL, free = $2 WHERE id = $1", run.Id, now).ExecuteNonQuery() > 0;
+
+    /// <summary>Gives all leases up.</summary>
+    public static int FreeAll(SqliteSession session, long now) =>
+        session.Prepare("UPDATE run SET owner = NULL, free = min(free, $1) WHERE ended = 0 AND owner IS NOT NULL", now).ExecuteNonQuery();
+
+    /// <summary>Asks a run to end (run-cancel.lua).</summary>
+    public static bool Cancel(SqliteSession session, RunKey key, long now) =>
+        Live(session, key, now) is { } run && session.Prepare("UPDATE run SET cancelled = 1 WHERE id = $1", run.Id).ExecuteNonQuery() > 0;
+
+    /// <summary>Notes that somebody follows a run now (run-followed.lua).</summary>
+    public static bool Follow(SqliteSession session, RunKey key, long now) =>
+        Live(session, key, now) is { } run && session.Prepare("UPDATE run SET followed = $2 WHERE id = $1", run.Id, now).ExecuteNonQuery() > 0;
+
+    /// <summary>Deletes a run (run-delete.lua).</summary>
+    public static bool Delete(SqliteSession session, RunKey key, long now)
+    {
+        if (Live(session, key, now) is not { } run)
+        {
+            return false;
+        }
+
+        Remove(session, run.Id);
+        return true;
+    }
+
+    /// <summary>The run while the token is its own.</summary>
+    public static SqliteRun? Held(SqliteSession session, RunKey key, long token, long now) =>
+        Live(session, key, now) is { Owner: not null } run && run.Token == token ? run : null;
+
+    /// <summary>Ends a run with its last events (commit.lua).</summary>
+    /// <exception cref="InvalidDataException">The event log is shorter than the index of the last events.</exception>
+    public static void End(SqliteSession session, SqliteRun run, RunFence fence, byte[][] lastEvents, long now)
+    {
+        InsertEvents(session, run.Id, fence.FirstEvent, lastEvents, run.Events);
+        var events = lastEvents.Length == 0 ? run.Events : Math.Max(run.Events, fence.FirstEvent + lastEvents.Length);
+        if (events == 0)
+        {
+            Remove(session, run.Id);
+            return;
+        }
+
+        session.Prepare("DELETE FROM run_journal WHERE run = $1", run.Id).ExecuteNonQuery();
+        session.Prepare("DELETE FROM run_spec WHERE run = $1", run.Id).ExecuteNonQuery();
+        session.Prepare(
+            "UPDATE run SET ended = 1, owner = NULL, events = $2, entries = 0, expires = $3 WHERE id = $1",
+            run.Id, events, now + Milliseconds(fence.EventRetention)).ExecuteNonQuery();
+    }
+
+    /// <summary>Removes the event log of a run that has ended.</summary>
+    public static void RemoveEnded(SqliteSession session, RunKey key)
+    {
+        var ended = session.Prepare(
+            "SELECT id FROM run WHERE tenant = $1 AND chain = $2 AND self = $3 AND ended = 1", key.Tenant, key.Id.Chain, key.Id.Self).ExecuteScalar();
+        if (ended is not null)
+        {
+            Remove(session, Convert.ToInt64(ended, CultureInfo.InvariantCulture));
+        }
+    }
+
+    public static LiveRun? Get(SqliteSession session, RunKey key, long now) =>
+        Live(session, key, now) is { } run ? new LiveRun(Spec(session, run), HasBegun: run.Token > 0, run.IsCancelled) : null;
+
+    /// <summary>Runs that are free, the longest waiting first (run-find.lua).</summary>
+    public static IReadOnlyList<RunKey> FindFree(SqliteSession session, int most, long now)
+    {
+        using var rows = session.Prepare(
+            "SELECT tenant, chain, self FROM run WHERE ended = 0 AND free <= $1 AND expires > $1 ORDER BY free LIMIT $2", now, most).ExecuteReader();
+        var runs = new List<RunKey>();
+        while (rows.Read())
+        {
+            runs.Add(new RunKey(rows.GetString(0), new ResponseId(rows.GetString(1), rows.GetString(2))));
+        }
+
+        return runs;
+    }
+
+    /// <summary>Events from an index on; null when there is no event log.</summary>
+    public static IReadOnlyList<ReadOnlyMemory<byte>>? ReadEvents(SqliteSession session, RunKey key, long from, int most, long now) =>
+        Find(session, key, now) is { Events: > 0 } run
+            ? ReadAll(session, "SELECT data FROM run_event WHERE run = $1 AND position >= $2 ORDER BY position LIMIT $3", run.Id, from, most)
+            : null;
+
+    /// <summary>Removes what has expired, at most <paramref name="limit"/> rows of a table. Returns how many rows went.</summary>
+    public static int Sweep(SqliteSession session, long now, int limit)
+    {
+        var events = session.Prepare(
+            """
+            DELETE FROM run_event WHERE rowid IN (
+                SELECT run_event.rowid FROM run JOIN run_event ON run_event.run = run.id WHERE run.expires <= $1 LIMIT $2)
+            """,
+            now, limit).ExecuteNonQuery();
+        var entries = session.Prepare(
+            """
+            DELETE FROM run_journal WHERE rowid IN (
+                SELECT run_journal.rowid FROM run JOIN run_journal ON run_journal.run = run.id WHERE run.expires <= $1 LIMIT $2)
+            """,
+            now, limit).ExecuteNonQuery();
+        var specs = session.Prepare(
+            "DELETE FROM run_spec WHERE run IN (SELECT id FROM run WHERE expires <= $1 AND ended = 0 LIMIT $2)", now, limit).ExecuteNonQuery();
+        var runs = session.Prepare(
+            """
+            DELETE FROM run WHERE id IN (
+                SELECT id FROM run WHERE expires <= $1
+                    AND NOT EXISTS (SELECT 1 FROM run_event WHERE run_event.run = run.id)
+                    AND NOT EXISTS (SELECT 1 FROM run_journal WHERE run_journal.run = run.id)
+                    AND NOT EXISTS (SELECT 1 FROM run_spec WHERE run_spec.run = run.id) LIMIT $2)
+            """,
+            now, limit).ExecuteNonQuery();
+        return events + entries + specs + runs;
+    }
+
+    private static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
+
+    /// <summary>Live or ended.</summary>
+    private static SqliteRun? Find(SqliteSession session, RunKey key, long now)
+    {
+        using var row = session.Prepare(
+            """
+            SELECT id, token, owner, free, cancelled, ended, followed, retention, events, entries FROM run
+            WHERE tenant = $1 AND chain = $2 AND self = $3 AND expires > $4
+            """,
+            key.Tenant, key.Id.Chain, key.Id.Self, now).ExecuteReader();
+        return !row.Read()
+            ? null
+            : new SqliteRun(
+                row.GetInt64(0),
+                row.GetInt64(1),
+                row.IsDBNull(2) ? null : row.GetString(2),
+                row.GetInt64(3),
+                IsCancelled: row.GetInt64(4) == 1,
+                HasEnded: row.GetInt64(5) == 1,
+                row.GetInt64(6),
+                row.GetInt64(7),
+                row.GetInt64(8),
+                row.GetInt64(9));
+    }
+
+    private static SqliteRun? Live(SqliteSession session, RunKey key, long now) => Find(session, key, now) is { HasEnded: false } run ? run : null;
+
+    private static long CountLive(SqliteSession session, long now) =>
+        Convert.ToInt64(
+            session.Prepare("SELECT count(*) FROM run WHERE ended = 0 AND expires > $1", now).ExecuteScalar(), CultureInfo.InvariantCulture);
+
+    private static byte[] Spec(SqliteSession session, SqliteRun run) =>
+        (byte[]?)session.Prepare("SELECT data FROM run_spec WHERE run = $1", run.Id).ExecuteScalar()
+            ?? throw new InvalidDataException("A run has lost its spec.");
+
+    /// <summary>How many of the elements stand in their log already.</summary>
+    private static long Known(long first, byte[][] elements, long length) =>
+        elements.Length > 0 && length < first
+            ? throw new InvalidDataException("A log of a run is shorter than what is to be appended says.")
+            : Math.Max(0, length - first);
+
+    private static void InsertEvents(SqliteSession session, long run, long first, byte[][] events, long length)
+    {
+        for (var i = Known(first, events, length); i < events.Length; i++)
+        {
+            session.Prepare("INSERT INTO run_event (run, position, data) VALUES ($1, $2, $3)", run, first + i, events[i]).ExecuteNonQuery();
+        }
+    }
+
+    private static List<ReadOnlyMemory<byte>> ReadAll(SqliteSession session, string sql, long run, long from, int most)
+    {
+        using var rows = session.Prepare(sql, run, from, most).ExecuteReader();
+        var elements = new List<ReadOnlyMemory<byte>>();
+        while (rows.Read())
+        {
+            elements.Add(rows.GetFieldValue<byte[]>(0));
+        }
+
+        return elements;
+    }
+
+    /// <summary>An expired run that no sweep has met yet must not be appended to.</summary>
+    private static void RemoveExpired(SqliteSession session, RunKey key, long now)
+    {
+        var expired = session.Prepare(
+            "SELECT id FROM run WHERE tenant = $1 AND chain = $2 AND self = $3 AND expires <= $4",
+            key.Tenant, key.Id.Chain, key.Id.Self, now).ExecuteScalar();
+        if (expired is not null)
+        {
+            Remove(session, Convert.ToInt64(expired, CultureInfo.InvariantCulture));
+        }
+    }
+
+    private static void Remove(SqliteSession session, long run)
+    {
+        session.Prepare("DELETE FROM run_event WHERE run = $1", run).ExecuteNonQuery();
+        session.Prepare("DELETE FROM run_journal WHERE run = $1", run).ExecuteNonQuery();
+        session.Prepare("DELETE FROM run_spec WHERE run = $1", run).ExecuteNonQuery();
+        session.Prepare("DELETE FROM run WHERE id = $1", run).ExecuteNonQuery();
+    }
+}
