@@ -121,6 +121,12 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
     public static ApiError Stopping() =>
         new(503, ServerErrorType, "gateway_stopping", null, "This replica of the gateway is stopping. Please try again.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    public static ApiError TooManyAttempts() => new(
+        500, ServerErrorType, "server_error", null, "The response was begun again and again without coming to an end. It was given up.");
+
+    public static ApiError ResponseInProgress(string id) => new(
+        409, InvalidRequestType, "previous_response_in_progress", "previous_response_id", $"Previous response with id '{Shorten(id)}' is still in progress. Wait until it has ended.");
+
     public static ApiError Internal() =>
         new(500, ServerErrorType, "internal_error", null, "The gateway had an internal error while processing your request. It has been logged.");
 

@@ -134,11 +134,9 @@ public static partial class RequestParser
                 "Mutually exclusive parameters: 'previous_response_id' and 'conversation'. Ensure you are only providing one of them."));
         }
 
-        if (members.Bool("background") == true)
+        if (members.Bool("background") == true && members.Bool("store") == false)
         {
-            members.Fail(members.Bool("store") == false
-                ? ApiError.UnsupportedValue("store", "Background mode requires store to be true.")
-                : NotServed("background"));
+            members.Fail(ApiError.UnsupportedValue("store", "Background mode requires store to be true."));
         }
 
         foreach (var name in RequestFields.Unserved)

@@ -29,6 +29,13 @@ public sealed partial class ResponseEventStream
         }
     }
 
+    /// <summary>Writes the terminal event in the place of the one that was written last and reached nobody.</summary>
+    public void EndAgain()
+    {
+        _sequence--;
+        End();
+    }
+
     /// <summary>Takes over finished items whose events were told when they were made.</summary>
     public void Restore(IReadOnlyList<ReadOnlyMemory<byte>> items)
     {

@@ -21,6 +21,9 @@ internal sealed class Conversation
     /// <summary>What is remembered of the chain's calls.</summary>
     public required CallNotes Notes { get; init; }
 
+    /// <summary>Nothing but the request's own items.</summary>
+    public static Conversation Without(ResponsesRequest request) => new() { Chain = null, Items = request.Input, ChainItems = 0, Notes = new CallNotes() };
+
     /// <summary>
     /// The id of the response to be made. It stays in the parent's chain while the parent is that chain's tail; otherwise it opens a chain
     /// whose history points across.

@@ -1,6 +1,7 @@
 using Gateway.Egress;
 using Gateway.Policy;
 using Gateway.Responses;
+using Gateway.Runs;
 using Gateway.Store;
 using Gateway.Store.Sealing;
 using Gateway.Telemetry;
@@ -34,6 +35,7 @@ internal static class GatewayApplication
         builder.AddGatewayEgress();
         builder.AddGatewayTools();
         builder.AddGatewayResponses();
+        builder.AddGatewayRuns();
         AddKnownSections(builder.Services);
         // Upstream does not know Policy: here the stateless routes and the list of models are held to the tenant's models, and to the limit of
         // what is made at once.
@@ -80,6 +82,7 @@ internal static class GatewayApplication
     /// <summary>The sections of features that Hosting itself does not know.</summary>
     private static void AddKnownSections(IServiceCollection services)
     {
+        services.AddKnownSection("Runs", typeof(RunOptions));
         services.AddKnownSection("Store", typeof(StoreOptions));
         services.AddKnownSection("Secrets", typeof(SecretsOptions));
         services.AddKnownSection("Upstreams", typeof(Dictionary<string, UpstreamOptions>));

@@ -64,6 +64,15 @@ internal sealed class TenantDirectory : IDisposable
         return null;
     }
 
+    /// <summary>The tenant of that name, for work that goes on without a request; null when it can not be used any more.</summary>
+    public Tenant? Find(string name)
+    {
+        var snapshot = _snapshot;
+        return snapshot.RequiresKey
+            ? snapshot.ByKey.Values.FirstOrDefault(tenant => tenant.Name == name)
+            : name == Tenant.DefaultName ? snapshot.Anonymous : null;
+    }
+
     /// <summary>403 when a client names an account that is not the key's. Naming none is fine.</summary>
     public static ApiError? CheckAccount(Tenant tenant, string? accountId) =>
         string.IsNullOrEmpty(accountId) || tenant.AccountId is null || string.Equals(accountId, tenant.AccountId, StringComparison.Ordinal)

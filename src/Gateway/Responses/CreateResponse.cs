@@ -6,6 +6,7 @@ using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
+using Gateway.Runs;
 using Gateway.Store;
 using Gateway.Store.Sealing;
 using Gateway.Telemetry;
@@ -23,6 +24,7 @@ internal sealed class CreateResponse(
     ResponsePreparer preparer,
     ResponseMaker maker,
     ResponseKeeper keeper,
+    DurableResponses durable,
     OpenStreamLimiter limiter,
     IOptions<LimitsOptions> limits,
     StopDeadline stop,
@@ -38,13 +40,35 @@ internal sealed class CreateResponse(
     /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>
     public async Task<ApiError?> RunAsync(HttpContext http, Dialect dialect, Tenant tenant)
     {
-        var started = time.GetTimestamp();
-        using var body = await ReadBodyAsync(http);
-        if (preparer.Parse(body.WrittenMemory, dialect, tenant, out var request) is { } invalid)
+        var body = await ReadBodyAsync(http);
+        var isOurs = true;
+        try
         {
-            return invalid;
-        }
+            if (preparer.Parse(body.WrittenMemory, dialect, tenant, out var request) is { } invalid)
+            {
+                return invalid;
+            }
 
+            if (durable.Wants(request!, tenant))
+            {
+                isOurs = false;
+                return await durable.CreateAsync(http, dialect, tenant, request!, body);
+            }
+
+            return await MakeAsync(http, dialect, tenant, request!);
+        }
+        finally
+        {
+            if (isOurs)
+            {
+                body.Dispose();
+            }
+        }
+    }
+
+    private async Task<ApiError?> MakeAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request)
+    {
+        var started = time.GetTimestamp();
         if (limiter.TryEnter(tenant, out var slot) is { } limited)
         {
             return limited;
@@ -52,7 +76,7 @@ internal sealed class CreateResponse(
 
         using (slot)
         {
-            var (prepared, error) = await preparer.PrepareAsync(dialect, tenant, request!, http.RequestAborted);
+            var (prepared, error) = await preparer.PrepareAsync(dialect, tenant, request, http.RequestAborted);
             if (prepared is null)
             {
                 return error;
@@ -66,7 +90,7 @@ internal sealed class CreateResponse(
             }
             finally
             {
-                metrics.ResponseFinished(dialect.Name, status, request!.Stream, time.GetElapsedTime(started));
+                metrics.ResponseFinished(dialect.Name, status, request.Stream, time.GetElapsedTime(started));
             }
         }
     }

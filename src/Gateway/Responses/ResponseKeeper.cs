@@ -18,6 +18,25 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
     public async ValueTask<ApiError?> KeepAsync(
         PreparedResponse prepared, ResponseEnvelope envelope, ResponseState state, StoredInput input, CallNotes notes)
     {
+        try
+        {
+            return await CommitAsync(prepared, envelope, state, input, notes, run: null) == CommitOutcome.HistoryLost ? HistoryLost(prepared) : null;
+        }
+        catch (StoreUnavailableException)
+        {
+            return ApiError.StoreUnavailable();
+        }
+    }
+
+    /// <summary>The error of a response whose history was lost while it was made.</summary>
+    public static ApiError HistoryLost(PreparedResponse prepared) =>
+        ApiError.PreviousResponseNotFound(prepared.Request.PreviousResponseId ?? prepared.Id.ToString());
+
+    /// <summary>Commits a response in its terminal state. May be called again with the same arguments after a failure.</summary>
+    /// <exception cref="StoreUnavailableException">It could not be kept.</exception>
+    public async ValueTask<CommitOutcome> CommitAsync(
+        PreparedResponse prepared, ResponseEnvelope envelope, ResponseState state, StoredInput input, CallNotes notes, RunFence? run)
+    {
         using var activity = GatewayActivitySource.StartCommit();
         using var json = new PooledBuffer(2048);
         var offset = envelope.WriteForStore(state, json);
@@ -26,7 +45,7 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
             Tenant = prepared.Tenant.Name,
             Id = prepared.Id,
             ParentPath = prepared.Conversation.ParentPath,
-            Aside = state.Status == ResponseStatus.Failed,
+            Aside = state.Status is ResponseStatus.Failed or ResponseStatus.Cancelled,
             Status = System.Text.Encoding.ASCII.GetString(state.StatusText),
             CreatedAt = prepared.CreatedAt,
             Turn = new Turn(input.Items, state.Output, TurnNotes.Write(notes)),
@@ -35,18 +54,17 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
             Envelope = json.WrittenSpan.ToArray(),
             OutputOffset = offset,
             Retention = options.Value.Retention,
+            Run = run,
         };
         try
         {
             // Not cancelled with the request: the client may leave now, and what was generated is kept all the same.
-            return await store.CommitAsync(commit, CancellationToken.None) == CommitOutcome.HistoryLost
-                ? ApiError.PreviousResponseNotFound(prepared.Request.PreviousResponseId ?? prepared.Id.ToString())
-                : null;
+            return await store.CommitAsync(commit, CancellationToken.None);
         }
         catch (StoreUnavailableException)
         {
             GatewayActivitySource.Fail(activity, "store_unavailable");
-            return ApiError.StoreUnavailable();
+            throw;
         }
     }
 }

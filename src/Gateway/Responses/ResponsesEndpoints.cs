@@ -14,6 +14,13 @@ internal static class ResponsesEndpoints
     /// <summary>The dialect that a path is served in.</summary>
     public static Dialect DialectOf(PathString path) => path.StartsWithSegments(FireworksBase) ? FireworksDialect.Instance : Dialect.OpenAi;
 
+    /// <summary>The dialect of that name.</summary>
+    /// <exception cref="InvalidDataException">There is none.</exception>
+    public static Dialect DialectNamed(string name) =>
+        name == Dialect.OpenAi.Name ? Dialect.OpenAi
+        : name == FireworksDialect.Instance.Name ? FireworksDialect.Instance
+        : throw new InvalidDataException("A stored run has a dialect that this version does not know.");
+
     /// <summary>The header that names the client's account on this path, or null.</summary>
     public static string? AccountHeaderOf(PathString path) => path.StartsWithSegments(FireworksBase) ? FireworksDialect.AccountHeader : null;
 

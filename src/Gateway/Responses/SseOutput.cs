@@ -39,7 +39,7 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
 
     public bool IsStream => true;
 
-    /// <summary>The events of the response, for keeping it alive; set once, before the loop runs.</summary>
+    /// <summary>The events of the response, for keeping it alive; set once, before the loop runs. Null when they are made elsewhere.</summary>
     public ResponseEventStream? Events { get; set; }
 
     public void Write(ReadOnlySpan<byte> type, ReadOnlySpan<byte> json)
@@ -81,15 +81,21 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
         }
 
         // The wait for a first chunk ends here: from now on the status is 200 and a failure is an event.
-        Events!.Start();
+        Events?.Start();
         if (_time.GetElapsedTime(_lastEvent) >= RepeatAfter)
         {
-            Events.RepeatInProgress();
+            Events?.RepeatInProgress();
         }
 
         if (_frames.Length > 0)
         {
             return FlushAsync(cancellationToken);
+        }
+
+        if (!_hasHeaders)
+        {
+            _hasHeaders = true;
+            PrepareHeaders();
         }
 
         _frames.Append(": keep-alive\n\n"u8);

@@ -30,11 +30,8 @@ internal sealed class RunControl : IDisposable
     /// <summary>Gives the run to another replica; calls that run may finish within <paramref name="patience"/>.</summary>
     public void HandOver(TimeSpan patience)
     {
-        if (!_handOver.IsCancellationRequested)
-        {
-            _handOver.Cancel();
-            _ended.CancelAfter(patience);
-        }
+        _handOver.Cancel();
+        _ended.CancelAfter(patience);
     }
 
     /// <summary>Ends the run without another word.</summary>

@@ -118,6 +118,15 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
         }
     }
 
+    /// <summary>The same commit, with the terminal event that was written since instead of the one it had.</summary>
+    public RunFence Replace(RunFence fence)
+    {
+        lock (_lock)
+        {
+            return WantsEvents ? fence with { Events = [.. fence.Events.SkipLast(1), _waiting[^1]] } : fence;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await StopPumpAsync();

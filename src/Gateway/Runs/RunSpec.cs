@@ -8,6 +8,9 @@ internal sealed record RunSpec
     /// <summary>The dialect's name.</summary>
     public required string Dialect { get; init; }
 
+    /// <summary>The model by the client's name, though the request may leave it to the response before.</summary>
+    public required string Model { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>The client asked for a background response: it begins as queued, and nobody has to follow it.</summary>
@@ -34,6 +37,7 @@ internal sealed record RunSpec
             writer.WriteStartObject();
             writer.WriteNumber("v"u8, 1);
             writer.WriteString("dialect"u8, Dialect);
+            writer.WriteString("model"u8, Model);
             writer.WriteNumber("created"u8, CreatedAt.ToUnixTimeMilliseconds());
             writer.WriteBoolean("background"u8, IsBackground);
             writer.WriteBoolean("events"u8, KeepsEvents);
@@ -72,6 +76,7 @@ internal sealed record RunSpec
             return new RunSpec
             {
                 Dialect = root.GetProperty("dialect"u8).GetString()!,
+                Model = root.GetProperty("model"u8).GetString()!,
                 CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(root.GetProperty("created"u8).GetInt64()),
                 IsBackground = root.GetProperty("background"u8).GetBoolean(),
                 KeepsEvents = root.GetProperty("events"u8).GetBoolean(),

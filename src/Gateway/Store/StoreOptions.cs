@@ -35,5 +35,12 @@ internal sealed class StoreOptions
     /// </summary>
     public TimeSpan SweepInterval { get; set; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// How long a stored stream goes on after its client was cut off, so that the client can come back for the rest
+    /// (<c>GET …?stream=true&amp;starting_after=…</c>); then it ends as <c>cancelled</c>. The events of all stored streams are kept for that, and are told
+    /// once they are. Default 0: a client that leaves ends its stream, and nothing is kept of it. Up to 1 day.
+    /// </summary>
+    public TimeSpan ResumeWindow { get; set; } = TimeSpan.Zero;
+
     public bool UsesRedis => !string.IsNullOrWhiteSpace(Redis);
 }

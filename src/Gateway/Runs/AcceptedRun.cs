@@ -1,0 +1,13 @@
+using Gateway.Protocol.Responses;
+using Gateway.Responses;
+
+namespace Gateway.Runs;
+
+/// <summary>What the replica that accepted a run knows of it already: it need not be read again.</summary>
+/// <param name="Prepared">The response, checked and with its conversation loaded.</param>
+/// <param name="Told">The events that were put into the store with it.</param>
+internal sealed record AcceptedRun(PreparedResponse Prepared, ToldEvents Told)
+{
+    /// <summary>Why it ended before anything was told: the client that waits for its first event gets this answer instead.</summary>
+    public ApiError? Error { get; set; }
+}

@@ -1,0 +1,24 @@
+using Gateway.Store;
+
+namespace Gateway.Runs;
+
+/// <summary>A run that this replica makes.</summary>
+internal sealed class ActiveRun(RunKey key, long token, bool isBackground, TimeSpan? window)
+{
+    public RunKey Key => key;
+
+    public long Token => token;
+
+    public bool IsBackground => isBackground;
+
+    /// <summary>How long it goes on with nobody following it; null for ever.</summary>
+    public TimeSpan? Window => window;
+
+    public RunControl Control { get; } = new();
+
+    /// <summary>When the lease was last known to be held, as a timestamp: it runs from there.</summary>
+    public long HeldAt { get; set; }
+
+    /// <summary>Ends with the run.</summary>
+    public Task Ended { get; set; } = Task.CompletedTask;
+}

@@ -1,0 +1,228 @@
+using Gateway.Policy;
+using Gateway.Protocol.Responses;
+using Gateway.Protocol.Translation;
+using Gateway.Responses;
+using Gateway.Store;
+using Gateway.Store.Sealing;
+using Gateway.Telemetry;
+using Gateway.Tools;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Runs;
+
+/// <summary>
+/// Makes the response of a run whose lease this replica holds, from wherever the one before was when it ended: what is in the journal is not
+/// done again, what is in the event log is not told again.
+/// </summary>
+internal sealed class RunExecutor(
+    IRunStore runs,
+    RunSpecs specs,
+    ResponsePreparer preparer,
+    ResponseMaker maker,
+    ResponseKeeper keeper,
+    TenantDirectory tenants,
+    IOptions<RunOptions> options,
+    GatewayMetrics metrics,
+    TimeProvider time,
+    ILogger<RunExecutor> logger)
+{
+    private const int EventsPerRead = 500;
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
+
+    /// <summary>Makes the response, to its end or until the run is to leave this replica.</summary>
+    /// <returns>How it ended, in one word: the response's status, <c>handed_over</c>, <c>lost</c>, or <c>removed</c>.</returns>
+    /// <exception cref="StoreUnavailableException">What the run needs could not be read.</exception>
+    public async Task<string> ExecuteAsync(RunKey run, TakenRun taken, RunControl control, AcceptedRun? accepted)
+    {
+        var started = time.GetTimestamp();
+        var spec = RunSpec.Read(taken.Spec);
+        var told = accepted?.Told ?? await ReadToldAsync(run, spec, control);
+        var (prepared, error) = accepted is not null ? (accepted.Prepared, null) : await PrepareAsync(run, spec, control);
+        if (prepared is null)
+        {
+            RunLog.Removed(logger, run.Id.ToString(), run.Tenant, error!.Code ?? "unreadable");
+            await runs.DeleteRunAsync(run, control.LeaseLost);
+            return "removed";
+        }
+
+        await using var output = new RunOutput(
+            runs, run, taken.Token, control, spec.KeepsEvents, told.Count, taken.Journal.Count, options.Value.EventInterval, time);
+        using var envelope = ResponseMaker.NewEnvelope(prepared);
+        using var events = maker.NewEvents(prepared, envelope, output);
+        output.Events = events;
+        events.Resume(told, spec.IsBackground);
+        var journal = new RunJournal(taken.Journal, output, control);
+        try
+        {
+            var outcome = await MakeAsync(prepared, error, taken, control, events, output, journal, mayRefuse: accepted is not null && !spec.IsBackground);
+            if (outcome is null)
+            {
+                await output.DrainAsync(control.LeaseLost);
+                await runs.ReleaseAsync(run, taken.Token, control.LeaseLost);
+                return "handed_over";
+            }
+
+            if (outcome.Error is not null && !events.HasStarted)
+            {
+                // As without a run: it has not begun, and its client can be told by the status.
+                accepted!.Error = outcome.Error;
+                await runs.DeleteRunAsync(run, control.LeaseLost);
+                return "failed";
+            }
+
+            maker.Settle(events.State, outcome);
+            if (control.IsCancelled)
+            {
+                events.State.Status = ResponseStatus.Cancelled;
+                events.State.Error = null;
+                events.State.CompletedAt = null;
+                events.State.IncompleteReason = null;
+            }
+
+            var ended = await EndAsync(prepared, envelope, events, outcome.Notes, output, control);
+            if (ended)
+            {
+                var status = System.Text.Encoding.ASCII.GetString(events.State.StatusText);
+                metrics.ResponseFinished(prepared.Dialect.Name, status, prepared.Request.Stream, time.GetElapsedTime(started));
+                return status;
+            }
+        }
+        catch (OperationCanceledException) when (control.LeaseLost.IsCancellationRequested)
+        {
+            // Whatever was being done: somebody else does it.
+        }
+
+        RunLog.Lost(logger, run.Id.ToString(), run.Tenant);
+        return "lost";
+    }
+
+    private async Task<ToldEvents> ReadToldAsync(RunKey run, RunSpec spec, RunControl control)
+    {
+        var told = new ToldEvents();
+        while (spec.KeepsEvents && await runs.ReadEventsAsync(run, told.Count, EventsPerRead, control.LeaseLost) is { Count: > 0 } page)
+        {
+            foreach (var json in page)
+            {
+                told.Add(json);
+            }
+        }
+
+        return told;
+    }
+
+    /// <summary>
+    /// Reads and checks the request again. A response comes with an error when it can only fail; none comes when not even that can be told.
+    /// </summary>
+    private async Task<(PreparedResponse? Prepared, ApiError? Error)> PrepareAsync(RunKey run, RunSpec spec, RunControl control)
+    {
+        if (tenants.Find(run.Tenant) is not { } tenant)
+        {
+            return (null, ApiError.InvalidApiKey());
+        }
+
+        var dialect = ResponsesEndpoints.DialectNamed(spec.Dialect);
+        if (specs.Parse(run.Tenant, spec, dialect, tenant, out var request) is { } unreadable)
+        {
+            return (null, unreadable);
+        }
+
+        var (prepared, error) = await preparer.PrepareAsync(dialect, tenant, request!, control.LeaseLost, run.Id, spec.CreatedAt);
+        return prepared is not null ? (prepared, null) : (ResponsePreparer.PrepareFailed(dialect, tenant, request!, spec.Model, run.Id, spec.CreatedAt), error);
+    }
+
+    /// <summary>Makes the output. Null when the run is to go to another replica.</summary>
+    private async Task<LoopOutcome?> MakeAsync(
+        PreparedResponse prepared, ApiError? error, TakenRun taken, RunControl control, ResponseEventStream events, RunOutput output, RunJournal journal,
+        bool mayRefuse)
+    {
+        if (taken.IsCancelled)
+        {
+            control.Cancel();
+        }
+
+        if (taken.Token > options.Value.Attempts)
+        {
+            error ??= ApiError.TooManyAttempts();
+        }
+
+        if (error is not null || control.IsCancelled)
+        {
+            Begin(events, mayRefuse);
+            Restore(events, journal);
+            return error is null ? new LoopOutcome(RoundEnd.Completed, null, null, new CallNotes()) : LoopOutcome.Failed(error);
+        }
+
+        Begin(events, mayRefuse);
+        await output.FlushAsync(control.Ended);
+        try
+        {
+            return await maker.RunAsync(prepared, events, output, journal, CancellationToken.None, control.Ended);
+        }
+        catch (OperationCanceledException) when (control.IsCancelled && !control.LeaseLost.IsCancellationRequested)
+        {
+            events.AbandonItem();
+            return new LoopOutcome(RoundEnd.Completed, null, null, new CallNotes());
+        }
+        catch (OperationCanceledException) when (control.HandingOver.IsCancellationRequested && !control.LeaseLost.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Says that it is in progress. The first try of what nobody waits for in a queue says so with its first item: until then it can be refused.</summary>
+    private static void Begin(ResponseEventStream events, bool mayRefuse)
+    {
+        if (!mayRefuse)
+        {
+            events.Start();
+        }
+    }
+
+    /// <summary>The output so far, of a run that is not gone on with.</summary>
+    private static void Restore(ResponseEventStream events, RunJournal journal)
+    {
+        events.RestoreTold();
+        while (events.State.Output.Count == 0 && journal.TakeRound([]) is { } round)
+        {
+            events.Restore(round.Abandoned);
+            events.Restore(round.Items);
+        }
+    }
+
+    /// <summary>Commits the response and ends its run, both in one step. False when the run is not this replica's any more.</summary>
+    private async Task<bool> EndAsync(
+        PreparedResponse prepared, ResponseEnvelope envelope, ResponseEventStream events, CallNotes notes, RunOutput output, RunControl control)
+    {
+        events.End();
+        var fence = await output.EndAsync(options.Value.EventRetention);
+        using var input = new StoredInput(prepared.Id, prepared.Request.Input);
+        for (var delay = FirstDelay; ; delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
+        {
+            control.LeaseLost.ThrowIfCancellationRequested();
+            try
+            {
+                switch (await keeper.CommitAsync(prepared, envelope, events.State, input, notes, fence))
+                {
+                    case CommitOutcome.Fenced:
+                        return false;
+                    case CommitOutcome.HistoryLost:
+                        events.State.Status = ResponseStatus.Failed;
+                        events.State.CompletedAt = null;
+                        events.State.IncompleteReason = null;
+                        events.State.Error = ResponseKeeper.HistoryLost(prepared);
+                        events.EndAgain();
+                        fence = output.Replace(fence);
+                        break;
+                    default:
+                        return true;
+                }
+            }
+            catch (StoreUnavailableException)
+            {
+                RunLog.Waits(logger, prepared.Id.ToString(), prepared.Tenant.Name);
+                await Task.Delay(delay, time, control.LeaseLost);
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+using System.Globalization;
+using Gateway.Policy;
+using Gateway.Protocol.Json;
+using Gateway.Protocol.Responses;
+using Gateway.Responses;
+using Gateway.Store;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Runs;
+
+/// <summary>
+/// Streams the events of a run to a client: those that are in the store, then what comes, until the terminal one. It does not matter which
+/// replica makes the response, whether it has ended, or who followed it before: the bytes are the same.
+/// </summary>
+internal sealed class RunFollower(
+    IRunStore runs, IOptions<RunOptions> options, IOptions<LimitsOptions> limits, RunMetrics metrics, TimeProvider time)
+{
+    private const int EventsPerRead = 256;
+
+    /// <summary>A wake may be lost: this often the store is looked at all the same.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private int _followers;
+
+    /// <summary>Takes a place among those who follow. The error when there is none.</summary>
+    public ApiError? TryEnter(out IDisposable? place)
+    {
+        place = null;
+        if (Interlocked.Increment(ref _followers) > options.Value.Followers)
+        {
+            Interlocked.Decrement(ref _followers);
+            return ApiError.RateLimited("Too many streams are being followed on this gateway.", Patience);
+        }
+
+        metrics.FollowerCame();
+        place = new Place(this);
+        return null;
+    }
+
+    /// <summary>Streams the events from number <paramref name="from"/> on. The error, when nothing was sent.</summary>
+    /// <param name="http">The client.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="from">The first sequence number.</param>
+    /// <param name="window">How long the run goes on with nobody following; null when that does not matter to it.</param>
+    public async Task<ApiError?> FollowAsync(HttpContext http, RunKey run, long from, TimeSpan? window)
+    {
+        var aborted = http.RequestAborted;
+        using var wake = new SemaphoreSlim(0);
+        await using var watch = await runs.WatchAsync(run, () => Wake(wake), aborted);
+        using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval);
+        long? followed = null;
+        while (true)
+        {
+            if (window is { } most && (followed is null || time.GetElapsedTime(followed.Value) > most / 4))
+            {
+                followed = time.GetTimestamp();
+                await runs.FollowedAsync(run, aborted);
+            }
+
+            var isOver = false;
+            var page = await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
+            if (page is { Count: 0 } && await runs.GetRunAsync(run, aborted) is null)
+            {
+                // What was written between the two looks is seen by the third.
+                isOver = true;
+                page = await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
+            }
+
+            if (page is null)
+            {
+                return await EndGoneAsync(http, sse, run, from, aborted);
+            }
+
+            foreach (var json in page)
+            {
+                sse.Write(EventJson.TypeUtf8Of(json).Span, json.Span);
+            }
+
+            from += page.Count;
+            if ((page.Count > 0 && EventJson.IsTerminal(page[^1])) || (page.Count == 0 && isOver))
+            {
+                await sse.CompleteAsync(aborted);
+                return null;
+            }
+
+            if (page.Count > 0)
+            {
+                await sse.FlushAsync(aborted);
+                continue;
+            }
+
+            await WaitAsync(wake, aborted);
+            await sse.KeepAliveAsync(aborted);
+        }
+    }
+
+    /// <summary>Waits until the run has ended, on whatever replica.</summary>
+    /// <returns>False when <paramref name="patience"/> was over first.</returns>
+    public async Task<bool> WaitForEndAsync(RunKey run, TimeSpan patience, TimeSpan? window, CancellationToken cancellationToken)
+    {
+        var started = time.GetTimestamp();
+        using var wake = new SemaphoreSlim(0);
+        await using var watch = await runs.WatchAsync(run, () => Wake(wake), cancellationToken);
+        while (await runs.GetRunAsync(run, cancellationToken) is not null)
+        {
+            if (time.GetElapsedTime(started) >= patience)
+            {
+                return false;
+            }
+
+            if (window is not null)
+            {
+                await runs.FollowedAsync(run, cancellationToken);
+            }
+
+            await WaitAsync(wake, cancellationToken);
+        }
+
+        return true;
+    }
+
+    private static void Wake(SemaphoreSlim wake)
+    {
+        try
+        {
+            if (wake.CurrentCount == 0)
+            {
+                wake.Release();
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // Nobody waits any more.
+        }
+    }
+
+    private async Task WaitAsync(SemaphoreSlim wake, CancellationToken aborted)
+    {
+        using var patience = new CancellationTokenSource(Patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, aborted);
+        await wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        aborted.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>The event log is gone: deleted, or too old.</summary>
+    private static async Task<ApiError?> EndGoneAsync(HttpContext http, SseOutput sse, RunKey run, long sequence, CancellationToken aborted)
+    {
+        var error = ApiError.ResponseNotFound(run.Id.ToString());
+        if (!http.Response.HasStarted)
+        {
+            return error;
+        }
+
+        using var json = new PooledBuffer(512);
+        json.Append("{\"type\":\"error\",\"sequence_number\":"u8);
+        json.Append(System.Text.Encoding.ASCII.GetBytes(sequence.ToString(CultureInfo.InvariantCulture)));
+        json.Append(",\"code\":null,\"message\":"u8);
+        json.AppendString(error.Message);
+        json.Append(",\"param\":null,\"error\":"u8);
+        Dialect.WriteError(error, json);
+        json.Append((byte)'}');
+        sse.Write("error"u8, json.WrittenSpan);
+        await sse.CompleteAsync(aborted);
+        return null;
+    }
+
+    private sealed class Place(RunFollower follower) : IDisposable
+    {
+        private int _left;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _left, 1) == 0)
+            {
+                Interlocked.Decrement(ref follower._followers);
+                follower.ReportLeft();
+            }
+        }
+    }
+
+    private void ReportLeft() => metrics.FollowerLeft();
+}

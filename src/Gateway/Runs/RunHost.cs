@@ -1,0 +1,434 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using Gateway.Policy;
+using Gateway.Protocol.Responses;
+using Gateway.Responses;
+using Gateway.Store;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Runs;
+
+/// <summary>
+/// The durable runs of this replica: accepts them, keeps their leases, takes what no replica makes, and hands everything over when the gateway
+/// stops.
+/// </summary>
+internal sealed class RunHost : IHostedService, IAsyncDisposable
+{
+    /// <summary>A request to end a run is noticed within this time.</summary>
+    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How often runs that nobody makes are looked for when nobody tells of them.</summary>
+    private static readonly TimeSpan Scan = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long calls that run may take to finish when their run is handed over: cut off, nobody would know what they did.</summary>
+    private static readonly TimeSpan CallPatience = TimeSpan.FromSeconds(5);
+
+    /// <summary>When this much of a lease has gone by without a word from the store, the run is given up: another replica may take it soon.</summary>
+    private const double SafePart = 0.7;
+
+    private readonly IRunStore _runs;
+    private readonly RunExecutor _executor;
+    private readonly RunSpecs _specs;
+    private readonly ResponseMaker _maker;
+    private readonly TenantDirectory _tenants;
+    private readonly OpenStreamLimiter _limiter;
+    private readonly RunOptions _options;
+    private readonly TimeSpan _retention;
+    private readonly RunMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger<RunHost> _logger;
+    private readonly string _owner = RandomText.Of(16);
+    private readonly ConcurrentDictionary<RunKey, ActiveRun> _active = new();
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenRegistration _signal;
+    private readonly CancellationTokenRegistration _deadline;
+    private Task _loops = Task.CompletedTask;
+    private volatile bool _handsOver;
+
+    public RunHost(
+        IRunStore runs, RunExecutor executor, RunSpecs specs, ResponseMaker maker, TenantDirectory tenants, OpenStreamLimiter limiter,
+        IOptions<RunOptions> options, IOptions<StoreOptions> store, StopDeadline stop, IHostApplicationLifetime lifetime, RunMetrics metrics,
+        TimeProvider time, ILogger<RunHost> logger)
+    {
+        _runs = runs;
+        _executor = executor;
+        _specs = specs;
+        _maker = maker;
+        _tenants = tenants;
+        _limiter = limiter;
+        _options = options.Value;
+        _retention = store.Value.Retention;
+        _metrics = metrics;
+        _time = time;
+        _logger = logger;
+        _signal = lifetime.ApplicationStopping.Register(HandOverBackground);
+        _deadline = stop.Over.Register(HandOverAll);
+    }
+
+    /// <summary>
+    /// Puts a response into the store as a run, and makes it here unless this replica has enough to do. When it returns without an error, the
+    /// response will come to an end, whatever becomes of this replica.
+    /// </summary>
+    /// <param name="prepared">The response.</param>
+    /// <param name="body">The request's body, which <paramref name="prepared"/> looks into.</param>
+    /// <param name="terms">What kind of run it is.</param>
+    /// <param name="place">Its place among what is made at once; null when there was none: then it waits. It is given back by the run.</param>
+    /// <param name="bodyOwner">Given back when the run needs the body no more.</param>
+    /// <param name="cancellationToken">Gives up before the run is accepted.</param>
+    /// <returns>What is known of the run here, null when it waits; and the error when it was not accepted.</returns>
+    public async Task<(AcceptedRun? Run, ApiError? Error)> AcceptAsync(
+        PreparedResponse prepared, ReadOnlyMemory<byte> body, RunTerms terms, IDisposable? place, IDisposable bodyOwner, CancellationToken cancellationToken)
+    {
+        using var owned = new Owned(place, bodyOwner);
+        if (_specs.Make(prepared, body, terms, out var spec) is { } refused)
+        {
+            return (null, refused);
+        }
+
+        var key = new RunKey(prepared.Tenant.Name, prepared.Id);
+        var told = new ToldEvents();
+        IReadOnlyList<ReadOnlyMemory<byte>> first = terms is { IsBackground: true, KeepsEvents: true } ? QueuedEvents(prepared) : [];
+        foreach (var json in first)
+        {
+            told.Add(json);
+        }
+
+        var isMine = place is not null && !_handsOver && (!terms.IsBackground || _active.Count < _options.Concurrent);
+        var written = spec!.Write();
+        var held = _time.GetTimestamp();
+        var token = await _runs.CreateAsync(
+            new RunStart
+            {
+                Run = key,
+                Spec = written,
+                Events = first,
+                Owner = isMine ? _owner : null,
+                Lease = _options.Lease,
+                MostRuns = _options.Queue,
+                Retention = _retention,
+            },
+            cancellationToken);
+        if (token is null)
+        {
+            return (null, ApiError.RateLimited("Too many responses are being made or waiting.", Scan));
+        }
+
+        if (!isMine)
+        {
+            return (null, null);
+        }
+
+        var accepted = new AcceptedRun(prepared, told);
+        Begin(
+            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = held },
+            new TakenRun(token.Value, written, [], IsCancelled: false),
+            accepted,
+            owned.Release());
+        return (accepted, null);
+    }
+
+    /// <summary>Takes a run that nobody makes, if that can be. False when another replica has it, or there is none.</summary>
+    public async Task<bool> TryTakeAsync(RunKey key, CancellationToken cancellationToken)
+    {
+        if (_handsOver || _active.ContainsKey(key) || _tenants.Find(key.Tenant) is not { } tenant || _limiter.TryEnter(tenant, out var place) is not null)
+        {
+            return false;
+        }
+
+        using var owned = new Owned(place, null);
+        var held = _time.GetTimestamp();
+        if (await _runs.TakeAsync(key, _owner, _options.Lease, cancellationToken) is not { } taken)
+        {
+            return false;
+        }
+
+        var spec = RunSpec.Read(taken.Spec);
+        if (taken.Token > 1)
+        {
+            RunLog.Taken(_logger, key.Id.ToString(), key.Tenant, taken.Token);
+        }
+
+        _metrics.Taken();
+        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = held }, taken, accepted: null, owned.Release());
+        return true;
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _loops = Task.WhenAll(BeatAsync(), ScanAsync());
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _handsOver = true;
+        HandOver(static _ => true, CallPatience);
+        await Task.WhenAll(_active.Values.Select(run => run.Ended)).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _stopping.CancelAsync();
+        await _loops;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _signal.DisposeAsync();
+        await _deadline.DisposeAsync();
+        _stopping.Dispose();
+        _wake.Dispose();
+    }
+
+    private List<ReadOnlyMemory<byte>> QueuedEvents(PreparedResponse prepared)
+    {
+        var sink = new EventList();
+        using var envelope = ResponseMaker.NewEnvelope(prepared);
+        using var events = _maker.NewEvents(prepared, envelope, sink);
+        events.Queue();
+        return sink.Events;
+    }
+
+    private void Begin(ActiveRun run, TakenRun taken, AcceptedRun? accepted, IDisposable owned)
+    {
+        _active[run.Key] = run;
+        _metrics.Began();
+        run.Ended = Task.Run(() => RunAsync(run, taken, accepted, owned));
+        if (_handsOver)
+        {
+            // The signal came while it was being accepted.
+            run.Control.HandOver(CallPatience);
+        }
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "The last stop: nobody waits for a run, and whatever it ended with must not end the process.")]
+    private async Task RunAsync(ActiveRun run, TakenRun taken, AcceptedRun? accepted, IDisposable owned)
+    {
+        var how = "abandoned";
+        try
+        {
+            how = await _executor.ExecuteAsync(run.Key, taken, run.Control, accepted);
+        }
+        catch (StoreUnavailableException)
+        {
+            RunLog.Waits(_logger, run.Key.Id.ToString(), run.Key.Tenant);
+        }
+        catch (OperationCanceledException)
+        {
+            how = "lost";
+        }
+        catch (Exception e)
+        {
+            RunLog.Broke(_logger, run.Key.Id.ToString(), run.Key.Tenant, e);
+        }
+        finally
+        {
+            _active.TryRemove(run.Key, out _);
+            owned.Dispose();
+            _metrics.Ended(how);
+            if (_wake.CurrentCount == 0)
+            {
+                _wake.Release();
+            }
+        }
+
+        if (how == "abandoned")
+        {
+            await GiveUpAsync(run);
+        }
+
+        run.Control.Dispose();
+    }
+
+    /// <summary>Nobody makes it here any more: somebody may try at once, and if that can not be said, when the lease is over.</summary>
+    private async Task GiveUpAsync(ActiveRun run)
+    {
+        try
+        {
+            await _runs.ReleaseAsync(run.Key, run.Token, CancellationToken.None);
+        }
+        catch (StoreUnavailableException)
+        {
+            // The lease runs out by itself.
+        }
+    }
+
+    private async Task BeatAsync()
+    {
+        using var timer = new PeriodicTimer(Beat, _time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stopping.Token))
+            {
+                await Task.WhenAll(_active.Values.Select(RenewAsync));
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The host stops.
+        }
+    }
+
+    private async Task RenewAsync(ActiveRun run)
+    {
+        var asked = _time.GetTimestamp();
+        try
+        {
+            var signals = await _runs.RenewAsync(run.Key, run.Token, _options.Lease, _stopping.Token);
+            if (!signals.IsHeld)
+            {
+                if (_active.ContainsKey(run.Key))
+                {
+                    run.Control.Lose();
+                }
+
+                return;
+            }
+
+            run.HeldAt = asked;
+            if (signals.IsCancelled || signals.FollowedAgo > run.Window)
+            {
+                run.Control.Cancel();
+            }
+        }
+        catch (StoreUnavailableException) when (_time.GetElapsedTime(run.HeldAt) < _options.Lease * SafePart)
+        {
+            // There is time to try again.
+        }
+        catch (StoreUnavailableException)
+        {
+            run.Control.Lose();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The run ended meanwhile.
+        }
+    }
+
+    private async Task ScanAsync()
+    {
+        IAsyncDisposable? watch = null;
+        try
+        {
+            while (!_stopping.IsCancellationRequested && !_handsOver)
+            {
+                try
+                {
+                    watch ??= await _runs.WatchFreeAsync(Wake, _stopping.Token);
+                    await TakeFreeAsync();
+                }
+                catch (Exception e) when (e is StoreUnavailableException or InvalidDataException)
+                {
+                    RunLog.ScanFailed(_logger, e);
+                }
+
+                using var patience = new CancellationTokenSource(Scan, _time);
+                using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, _stopping.Token);
+                await _wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The host stops.
+        }
+        finally
+        {
+            if (watch is not null)
+            {
+                await watch.DisposeAsync();
+            }
+        }
+    }
+
+    private void Wake()
+    {
+        if (_wake.CurrentCount == 0)
+        {
+            _wake.Release();
+        }
+    }
+
+    private async Task TakeFreeAsync()
+    {
+        var room = _options.Concurrent - _active.Count;
+        if (room <= 0)
+        {
+            return;
+        }
+
+        foreach (var key in await _runs.FindFreeAsync(room, _stopping.Token))
+        {
+            if (_handsOver)
+            {
+                return;
+            }
+
+            await TryTakeAsync(key, _stopping.Token);
+        }
+    }
+
+    /// <summary>The stop signal: nobody waits here for background responses, and other replicas can go on with them at once.</summary>
+    private void HandOverBackground()
+    {
+        _handsOver = true;
+        HandOver(run => run.IsBackground, CallPatience);
+    }
+
+    /// <summary>The time to finish is over for those whose clients wait here, too.</summary>
+    private void HandOverAll()
+    {
+        _handsOver = true;
+        HandOver(static _ => true, TimeSpan.Zero);
+    }
+
+    private void HandOver(Func<ActiveRun, bool> which, TimeSpan patience)
+    {
+        var leaving = _active.Values.Where(which).ToList();
+        if (leaving.Count > 0)
+        {
+            RunLog.HandingOver(_logger, leaving.Count);
+        }
+
+        foreach (var run in leaving)
+        {
+            try
+            {
+                run.Control.HandOver(patience);
+            }
+            catch (ObjectDisposedException)
+            {
+                // It ended meanwhile.
+            }
+        }
+    }
+
+    /// <summary>What a run holds while it is made; given back unless it was released to somebody.</summary>
+    private sealed class Owned(params IDisposable?[] things) : IDisposable
+    {
+        private bool _released;
+
+        public Owned Release()
+        {
+            _released = true;
+            return new Owned(things);
+        }
+
+        public void Dispose()
+        {
+            if (!_released)
+            {
+                _released = true;
+                foreach (var thing in things)
+                {
+                    thing?.Dispose();
+                }
+            }
+        }
+    }
+
+    private sealed class EventList : IResponseEventSink
+    {
+        public List<ReadOnlyMemory<byte>> Events { get; } = [];
+
+        public bool WantsEvents => true;
+
+        public void Write(ReadOnlySpan<byte> type, ReadOnlySpan<byte> json) => Events.Add(json.ToArray());
+    }
+}
