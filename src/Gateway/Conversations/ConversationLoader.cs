@@ -6,7 +6,7 @@ using Gateway.Telemetry;
 namespace Gateway.Conversations;
 
 /// <summary>Loads what a request continues: <c>previous_response_id</c> and item references become the items the model must see.</summary>
-internal sealed class ConversationLoader(IResponseStore store, TimeProvider time, GatewayMetrics metrics)
+internal sealed class ConversationLoader(IResponseStore store, IRunStore runs, TimeProvider time, GatewayMetrics metrics)
 {
     /// <summary>Loads the conversation of a request, or says why it can not be continued.</summary>
     /// <exception cref="StoreUnavailableException">The store can not be reached.</exception>
@@ -19,10 +19,12 @@ internal sealed class ConversationLoader(IResponseStore store, TimeProvider time
             chain = await LoadChainAsync(tenant, previous, cancellationToken);
             if (chain is null)
             {
-                return (null, ApiError.PreviousResponseNotFound(previous));
+                return (null, await IsRunningAsync(tenant, previous, cancellationToken)
+                    ? ApiError.ResponseInProgress(previous)
+                    : ApiError.PreviousResponseNotFound(previous));
             }
 
-            if (chain.Parent.Status == "failed")
+            if (chain.Parent.Status is "failed" or "cancelled")
             {
                 return (null, ApiError.PreviousResponseFailed(previous));
             }
@@ -63,6 +65,9 @@ internal sealed class ConversationLoader(IResponseStore store, TimeProvider time
         metrics.ChainLoaded(chain?.Turns.Count ?? 0, time.GetElapsedTime(started));
         return chain;
     }
+
+    private async ValueTask<bool> IsRunningAsync(string tenant, string previous, CancellationToken cancellationToken) =>
+        ResponseId.TryParse(previous, out var id) && await runs.GetRunAsync(new RunKey(tenant, id), cancellationToken) is not null;
 
     private static List<Item> Join(Chain chain, IReadOnlyList<Item> input)
     {

@@ -2,13 +2,17 @@ using System.Globalization;
 using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
+using Gateway.Runs;
 using Gateway.Store;
 
 namespace Gateway.Responses;
 
 /// <summary>What can be done with stored responses: get, list, list the input, delete.</summary>
-internal sealed class ReadResponses(IResponseStore store)
+internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunViews views, RunFollower follower, RunHost host)
 {
+    /// <summary>How long the answer to a cancellation waits for the response to end.</summary>
+    private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(5);
+
     private const int DefaultLimit = 20;
     private const int MaxLimit = 100;
 
@@ -19,14 +23,20 @@ internal sealed class ReadResponses(IResponseStore store)
             return badInclude;
         }
 
-        if (await FindAsync(tenant, id, http.RequestAborted) is not { } response)
+        var streams = string.Equals(http.Request.Query["stream"], "true", StringComparison.OrdinalIgnoreCase);
+        if (ReadFrom(http.Request.Query, streams, out var from) is { } badStart)
         {
-            return ApiError.ResponseNotFound(id);
+            return badStart;
         }
 
-        if (string.Equals(http.Request.Query["stream"], "true", StringComparison.OrdinalIgnoreCase))
+        if (await FindAsync(tenant, id, http.RequestAborted) is not { } response)
         {
-            return ApiError.UnsupportedValue("stream", "This response has no stored event log: only background responses that were streamed can be replayed.");
+            return await GetLiveAsync(http, dialect, tenant, id, streams, from);
+        }
+
+        if (streams)
+        {
+            return await FollowAsync(http, new RunKey(tenant.Name, response.Record.Id), from, window: null) is null ? null : NoEvents();
         }
 
         using var json = new PooledBuffer(4096);
@@ -37,7 +47,8 @@ internal sealed class ReadResponses(IResponseStore store)
 
     public async Task<ApiError?> DeleteAsync(HttpContext http, Tenant tenant, string id)
     {
-        if (!ResponseId.TryParse(id, out var responseId) || !await store.DeleteAsync(tenant.Name, responseId, http.RequestAborted))
+        if (!ResponseId.TryParse(id, out var responseId)
+            || !(await store.DeleteAsync(tenant.Name, responseId, http.RequestAborted) | await runs.DeleteRunAsync(new RunKey(tenant.Name, responseId), http.RequestAborted)))
         {
             return ApiError.ResponseNotFound(id);
         }
@@ -51,11 +62,43 @@ internal sealed class ReadResponses(IResponseStore store)
         return null;
     }
 
-    /// <summary>Only background responses can be cancelled.</summary>
-    public async Task<ApiError?> CancelAsync(HttpContext http, Tenant tenant, string id) =>
-        await FindAsync(tenant, id, http.RequestAborted) is null
-            ? ApiError.ResponseNotFound(id)
-            : ApiError.Invalid(null, null, "Cannot cancel a synchronous response.");
+    /// <summary>Ends a background response, on whatever replica it is made. One that has ended is shown as it is.</summary>
+    public async Task<ApiError?> CancelAsync(HttpContext http, Dialect dialect, Tenant tenant, string id)
+    {
+        if (!ResponseId.TryParse(id, out var responseId))
+        {
+            return ApiError.ResponseNotFound(id);
+        }
+
+        var key = new RunKey(tenant.Name, responseId);
+        var live = await views.FindAsync(key, http.RequestAborted);
+        if (live is { Spec.IsBackground: false })
+        {
+            return NotBackground();
+        }
+
+        if (live is not null && await runs.CancelAsync(key, http.RequestAborted))
+        {
+            // One that waits, or whose replica is gone, is ended here.
+            await host.TryTakeAsync(key, http.RequestAborted);
+            await follower.WaitForEndAsync(key, CancelPatience, window: null, http.RequestAborted);
+        }
+
+        if (await FindAsync(tenant, id, http.RequestAborted) is not { } response)
+        {
+            return await GetLiveAsync(http, dialect, tenant, id, streams: false, 0);
+        }
+
+        if (!StoredResponseWriter.IsBackground(response))
+        {
+            return NotBackground();
+        }
+
+        using var json = new PooledBuffer(4096);
+        StoredResponseWriter.Write(response, dialect, json);
+        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
+        return null;
+    }
 
     public async Task<ApiError?> ListAsync(HttpContext http, Dialect dialect, Tenant tenant)
     {
@@ -109,12 +152,12 @@ internal sealed class ReadResponses(IResponseStore store)
             return badInclude;
         }
 
-        if (await FindAsync(tenant, id, http.RequestAborted) is not { } response)
+        if (await FindInputAsync(tenant, id, http.RequestAborted) is not { } input)
         {
             return ApiError.ResponseNotFound(id);
         }
 
-        var items = response.Turn.Input.Select(ItemTable.View).ToList();
+        var items = input.Select(ItemTable.View).ToList();
         if (!page.Ascending)
         {
             items.Reverse();
@@ -163,6 +206,92 @@ internal sealed class ReadResponses(IResponseStore store)
 
     private async ValueTask<StoredResponse?> FindAsync(Tenant tenant, string id, CancellationToken cancellationToken) =>
         ResponseId.TryParse(id, out var responseId) ? await store.GetAsync(tenant.Name, responseId, cancellationToken) : null;
+
+    /// <summary>A response that has not ended: its events, or as much as there is of it.</summary>
+    private async Task<ApiError?> GetLiveAsync(HttpContext http, Dialect dialect, Tenant tenant, string id, bool streams, long from)
+    {
+        if (!ResponseId.TryParse(id, out var responseId))
+        {
+            return ApiError.ResponseNotFound(id);
+        }
+
+        var key = new RunKey(tenant.Name, responseId);
+        if (await views.FindAsync(key, http.RequestAborted) is not var (run, spec))
+        {
+            return ApiError.ResponseNotFound(id);
+        }
+
+        if (streams)
+        {
+            return spec.KeepsEvents ? await FollowAsync(http, key, from, spec.Window) : NoEvents();
+        }
+
+        if (views.Read(key, spec, dialect, tenant) is not { } response)
+        {
+            return ApiError.ResponseNotFound(id);
+        }
+
+        using var json = new PooledBuffer(4096);
+        RunViews.Write(response, run.HasBegun, json);
+        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
+        return null;
+    }
+
+    private async Task<ApiError?> FollowAsync(HttpContext http, RunKey key, long from, TimeSpan? window)
+    {
+        if (follower.TryEnter(out var place) is { } full)
+        {
+            return full;
+        }
+
+        using (place)
+        {
+            return await follower.FollowAsync(http, key, from, window);
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> FindInputAsync(Tenant tenant, string id, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(tenant, id, cancellationToken) is { } response)
+        {
+            return response.Turn.Input;
+        }
+
+        if (!ResponseId.TryParse(id, out var responseId) || await views.FindAsync(new RunKey(tenant.Name, responseId), cancellationToken) is not var (_, spec))
+        {
+            return null;
+        }
+
+        return views.Read(new RunKey(tenant.Name, responseId), spec, Dialect.OpenAi, tenant) is { } live ? new StoredInput(responseId, live.Request.Input).Items : null;
+    }
+
+    private static ApiError NotBackground() => ApiError.Invalid(null, null, "Cannot cancel a synchronous response.");
+
+    private static ApiError NoEvents() =>
+        ApiError.UnsupportedValue("stream", "This response has no stored event log: only responses that were streamed in the background, or within the resume window, can be replayed for some time.");
+
+    /// <summary>The first event to stream: the one behind <c>starting_after</c>.</summary>
+    private static ApiError? ReadFrom(IQueryCollection query, bool streams, out long from)
+    {
+        from = 0;
+        if (NullIfEmpty(query["starting_after"]) is not { } text)
+        {
+            return null;
+        }
+
+        if (!streams)
+        {
+            return ApiError.UnsupportedValue("starting_after", "'starting_after' can only be used with 'stream=true'.");
+        }
+
+        if (!int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var after))
+        {
+            return ApiError.InvalidType("starting_after", "an integer", "a string");
+        }
+
+        from = after + 1L;
+        return after < 0 ? ApiError.IntegerBelowMin("starting_after", 0, text) : null;
+    }
 
     private static bool TryCursor(string? text, out ResponseId? id)
     {

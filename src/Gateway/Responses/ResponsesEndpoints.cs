@@ -42,7 +42,7 @@ internal static class ResponsesEndpoints
         On(app, HttpMethods.Get, responses + "/{id}", (http, tenant) => read.GetAsync(http, dialect, tenant, Id(http)));
         On(app, HttpMethods.Delete, responses + "/{id}", (http, tenant) => read.DeleteAsync(http, tenant, Id(http)));
         On(app, HttpMethods.Get, responses + "/{id}/input_items", (http, tenant) => read.ListInputItemsAsync(http, tenant, Id(http)));
-        On(app, HttpMethods.Post, responses + "/{id}/cancel", (http, tenant) => read.CancelAsync(http, tenant, Id(http)));
+        On(app, HttpMethods.Post, responses + "/{id}/cancel", (http, tenant) => read.CancelAsync(http, dialect, tenant, Id(http)));
         NotYetServed(app, responses + "/compact", responses + "/input_tokens", basePath + "/conversations/{**rest}");
 
         // Below the routes above: the same paths with another method, and everything else.

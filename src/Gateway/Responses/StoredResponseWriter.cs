@@ -28,6 +28,13 @@ internal static class StoredResponseWriter
         output.Append(rest);
     }
 
+    /// <summary>The response was made in the background.</summary>
+    public static bool IsBackground(StoredResponse response)
+    {
+        using var envelope = JsonDocument.Parse(response.Record.Envelope);
+        return envelope.RootElement.TryGetProperty("background"u8, out var background) && background.ValueKind == JsonValueKind.True;
+    }
+
     private static List<ReadOnlyMemory<byte>> UserMessages(Turn turn) => [.. turn.Input.Where(json =>
     {
         var item = ItemTable.View(json);
