@@ -273,6 +273,19 @@ public sealed class RedisFailureTests
         () => store.GetAsync(Tenant, id, None).AsTask(),
         () => store.DeleteAsync(Tenant, id, None).AsTask(),
         () => store.ListAsync(Tenant, new ListQuery(5, null, null), None).AsTask(),
+        () => store.Runs.CreateAsync(RunStarts.Of(Tenant, "a"), None).AsTask(),
+        () => store.Runs.TakeAsync(new RunKey(Tenant, id), "a", RunStarts.Lease, None).AsTask(),
+        () => store.Runs.FindFreeAsync(1, None).AsTask(),
+        () => store.Runs.RenewAsync(new RunKey(Tenant, id), 1, RunStarts.Lease, None).AsTask(),
+        () => store.Runs.AppendAsync(new RunKey(Tenant, id), 1, RunStarts.Events(0, "one"), None).AsTask(),
+        () => store.Runs.ReleaseAsync(new RunKey(Tenant, id), 1, None).AsTask(),
+        () => store.Runs.CancelAsync(new RunKey(Tenant, id), None).AsTask(),
+        () => store.Runs.FollowedAsync(new RunKey(Tenant, id), None).AsTask(),
+        () => store.Runs.GetRunAsync(new RunKey(Tenant, id), None).AsTask(),
+        () => store.Runs.DeleteRunAsync(new RunKey(Tenant, id), None).AsTask(),
+        () => store.Runs.ReadEventsAsync(new RunKey(Tenant, id), 0, 1, None).AsTask(),
+        () => store.Runs.WatchAsync(new RunKey(Tenant, id), () => { }, None).AsTask(),
+        () => store.Runs.WatchFreeAsync(() => { }, None).AsTask(),
     ];
 
     /// <summary>Each failing call waits for its own timeout, so this is no busy loop.</summary>

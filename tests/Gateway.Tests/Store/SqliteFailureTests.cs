@@ -126,6 +126,119 @@ public sealed class SqliteFailureTests : IDisposable
         Assert.Contains("schema version 99", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Start_DatabaseOfVersion1_IsBroughtUpToDateWithAllThatIsInIt(bool hasClaims)
+    {
+        var commit = Commits.Start(Tenant, Created);
+        await using (var first = await OpenAsync())
+        {
+            await first.CommitAsync(commit, None);
+        }
+
+        // As the gateway of version 1 left it: some had made the table of claims already.
+        using (var session = SqliteSession.OpenWriter(Database))
+        {
+            session.Run("DROP TABLE run; DROP TABLE run_spec; DROP TABLE run_journal; DROP TABLE run_event; PRAGMA user_version = 1");
+            if (hasClaims)
+            {
+                session.Run($"INSERT INTO claim VALUES ('{Tenant}', '{ClaimName.Of("approval")}', 'me', {long.MaxValue})");
+            }
+            else
+            {
+                session.Run("DROP TABLE claim");
+            }
+        }
+
+        await using var second = await OpenAsync();
+
+        Assert.Equal(commit.Turn.Text(), (await second.GetAsync(Tenant, commit.Id, None))?.Turn.Text());
+        Assert.Equal(!hasClaims, await second.ClaimAsync(Tenant, "approval", "you", TimeSpan.FromDays(1), None));
+        Assert.Equal(1, await second.Runs.CreateAsync(RunStarts.Of(Tenant, "a"), None));
+    }
+
+    [Fact]
+    public async Task Start_AfterTheProcessBefore_EveryRunIsFreeAndWhole()
+    {
+        var start = RunStarts.Of(Tenant, "a");
+        await using (var first = await OpenAsync())
+        {
+            await first.Runs.CreateAsync(start, None);
+            await first.Runs.AppendAsync(start.Run, 1, new RunAppend(2, RunStarts.Many("three"), 0, RunStarts.Many("round")), None);
+        }
+
+        await using var second = await OpenAsync();
+
+        Assert.Equal([start.Run], await second.Runs.FindFreeAsync(10, None));
+        Assert.False((await second.Runs.RenewAsync(start.Run, 1, RunStarts.Lease, None)).IsHeld);
+        var taken = Assert.IsType<TakenRun>(await second.Runs.TakeAsync(start.Run, "b", RunStarts.Lease, None));
+        Assert.Equal(2, taken.Token);
+        Assert.Equal(["round"], taken.Journal.Texts());
+        Assert.Equal(["created", "in progress", "three"], (await second.Runs.ReadEventsAsync(start.Run, 0, 10, None)).Texts());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Run_AfterItsEndAndTheNextSweep_ItsSpecAndJournalAreGoneFromEveryFile(bool isDeleted)
+    {
+        await using var store = await OpenAsync();
+        var start = RunStarts.Of(Tenant, "a") with { Spec = RunStarts.Bytes("the spec that must not stay") };
+        await store.Runs.CreateAsync(start, None);
+        await store.Runs.AppendAsync(start.Run, 1, RunStarts.Entries(0, "the entry that must not stay"), None);
+        await store.SweepAsync(None);
+        Assert.True(AnyFileHolds("the spec that must not stay"));
+        Assert.True(AnyFileHolds("the entry that must not stay"));
+
+        if (isDeleted)
+        {
+            await store.Runs.DeleteRunAsync(start.Run, None);
+        }
+        else
+        {
+            var fence = new RunFence(1, 2, RunStarts.Many("the event that stays"), TimeSpan.FromDays(1));
+            await store.CommitAsync(Commits.Make(Tenant, start.Run.Id, [], Created, "made by a run") with { Run = fence }, None);
+        }
+
+        await store.SweepAsync(None);
+
+        Assert.False(AnyFileHolds("must not stay"));
+        Assert.Equal(!isDeleted, AnyFileHolds("the event that stays"));
+    }
+
+    [Fact]
+    public async Task Run_WritesThatWaitLongerThanTheirCaller_KeepWhatTheyWereGiven()
+    {
+        await using var store = await OpenAsync();
+        var start = RunStarts.Of(Tenant, "a");
+        await store.Runs.CreateAsync(start, None);
+        var text = Encoding.UTF8.GetBytes("mine");
+        var late = RunStarts.Of(Tenant, "a") with { Spec = text, Events = [text] };
+        using (var other = SqliteSession.OpenWriter(Database))
+        {
+            other.Run("BEGIN IMMEDIATE");
+            await Assert.ThrowsAsync<StoreUnavailableException>(
+                () => store.Runs.AppendAsync(start.Run, 1, new RunAppend(2, [text], 0, [text]), None).AsTask());
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => store.Runs.CreateAsync(late, None).AsTask());
+
+            // As a pooled buffer that now serves another request.
+            Encoding.UTF8.GetBytes("evil", text);
+        }
+
+        LiveRun? made;
+        while ((made = await store.Runs.GetRunAsync(late.Run, None)) is null)
+        {
+            await Task.Yield();
+        }
+
+        Assert.Equal("mine", Commits.Text(made.Spec));
+        Assert.Equal(["mine"], (await store.Runs.ReadEventsAsync(late.Run, 0, 10, None)).Texts());
+        Assert.Equal(["created", "in progress", "mine"], (await store.Runs.ReadEventsAsync(start.Run, 0, 10, None)).Texts());
+        await store.Runs.ReleaseAsync(start.Run, 1, None);
+        Assert.Equal(["mine"], (await store.Runs.TakeAsync(start.Run, "b", RunStarts.Lease, None))?.Journal.Texts());
+    }
+
     [Fact]
     public async Task Start_NotADatabase_Refuses()
     {

@@ -51,6 +51,7 @@ public sealed class StoreConfigurationTests
 
             var store = Assert.IsType<SqliteResponseStore>(host.Services.GetRequiredService<IResponseStore>());
             Assert.Equal(new StoreHealth("sqlite", ReachedOnce: true, Available: true), store.Health);
+            Assert.Same(store.Runs, host.Services.GetRequiredService<IRunStore>());
             Assert.True(host.Services.GetRequiredService<SecretSealer>().CanSeal);
             Assert.Equal(CommitOutcome.Appended, await store.CommitAsync(Commits.Start("acme", DateTimeOffset.UtcNow), CancellationToken.None));
 
@@ -70,6 +71,7 @@ public sealed class StoreConfigurationTests
 
         var store = Assert.IsType<RedisResponseStore>(host.Services.GetRequiredService<IResponseStore>());
         Assert.Equal(CommitOutcome.Appended, await store.CommitAsync(Commits.Start("acme", DateTimeOffset.UtcNow), CancellationToken.None));
+        Assert.Same(store.Runs, host.Services.GetRequiredService<IRunStore>());
         Assert.False(host.Services.GetRequiredService<SecretSealer>().CanSeal);
 
         await host.StopAsync();
