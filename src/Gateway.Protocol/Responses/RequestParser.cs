@@ -85,6 +85,7 @@ public static partial class RequestParser
             Instructions = members.String("instructions"),
             PreviousResponseId = previous,
             Store = members.Bool("store") ?? true,
+            Background = members.Bool("background") ?? false,
             Stream = stream,
             IncludeObfuscation = ReadObfuscation(members, stream),
             Include = ReadInclude(members),
