@@ -257,14 +257,22 @@ internal sealed class CreateResponse(
         using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stop.Over, deadline.Token);
         try
         {
-            return await loop.RunAsync(ToLoopRequest(prepared), events, output, any.Token);
+            var outcome = await loop.RunAsync(ToLoopRequest(prepared), events, output, any.Token);
+            if (!outcome.IsInterrupted)
+            {
+                return outcome;
+            }
+
+            aborted.ThrowIfCancellationRequested();
+            return outcome with { Error = WhyInterrupted() };
         }
         catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested)
         {
-            events.AbandonItem();
-            return LoopOutcome.Failed(stop.Over.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout());
+            return LoopOutcome.Failed(WhyInterrupted());
         }
     }
+
+    private ApiError WhyInterrupted() => stop.Over.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout();
 
     /// <summary>A response that the client wants without any answer of a model. It begins like any other.</summary>
     private static LoopOutcome Skip(ResponseEventStream events)

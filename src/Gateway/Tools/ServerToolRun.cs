@@ -9,6 +9,8 @@ namespace Gateway.Tools;
 /// </summary>
 internal sealed class ServerToolRun(ServerTools tools, LoopContext context, ResponseEventStream events, ILoopOutput output)
 {
+    private const string InterruptedText = "The response ended before this call did. It may have run.";
+    private const string RepeatedText = "This call was made before with the same arguments, too often. Use its earlier outputs.";
     private const string LimitText = "The tool call limit is reached: this call was not made. Answer with what you have.";
     private readonly LoopRequest _loop = context.Loop;
     private readonly List<string> _claimed = [];
@@ -89,10 +91,15 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 isFirstKept &= call.Verdict is CallVerdict.Unknown or CallVerdict.OverLimit;
             }
         }
+        catch (OperationCanceledException e) when (e is not ClientGoneException)
+        {
+            await EndAsync(running, stop);
+            await TellInterruptedAsync(prepared, running);
+            throw;
+        }
         finally
         {
-            await stop.CancelAsync();
-            await SettleAsync(running);
+            await EndAsync(running, stop);
         }
 
         Budget.EndRound();
@@ -151,9 +158,12 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     private Task<ServerCallResult>[] Start(List<ServerCall?> calls, CancellationToken cancellationToken)
     {
         var slots = new SemaphoreSlim(tools.ParallelCalls);
-        return [.. calls.Select(call => call is { Verdict: CallVerdict.Run, Server: { } server }
-            ? RunInSlotAsync(call, server, slots, cancellationToken)
-            : Task.FromResult(Withheld))];
+        return [.. calls.Select(call => call switch
+        {
+            { Verdict: CallVerdict.Run, Server: { } server } => RunInSlotAsync(call, server, slots, cancellationToken),
+            { Verdict: CallVerdict.Repeated } => Task.FromResult(tools.Failed(call, _loop, RepeatedText)),
+            _ => Task.FromResult(Withheld),
+        })];
     }
 
     private static ServerCallResult Withheld { get; } = new(ServerCallEnd.Incomplete, string.Empty, default);
@@ -188,18 +198,44 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 return;
         }
 
-        events.OpenServerCall(call.Binding?.Kind ?? ServerCallKind.Mcp, StartOf(call), TextOf(call));
+        Open(call);
         await output.FlushAsync(cancellationToken);
-        var result = call.Verdict switch
-        {
-            CallVerdict.Run => await tools.WaitAsync(running, output, cancellationToken),
-            CallVerdict.Repeated => ServerCallItems.Failed("This call was made before with the same arguments, too often. Use its earlier outputs."),
-            _ => Withheld,
-        };
-        events.CloseServerCall(result.End, result.Members.Span);
+        var result = await tools.WaitAsync(running, output, cancellationToken);
+        Close(call, result);
         await output.FlushAsync(cancellationToken);
         var hidden = call.Binding is null ? null : HiddenOf(call, result.Text);
         context.AddServerCall(events.State.Output[^1], call.UpstreamId, hidden, startsRound, startsKept);
+    }
+
+    /// <summary>
+    /// The response ends while calls run, and tells what they did all the same: those beside the one that is waited for may be done. It sends
+    /// nothing, since nobody waits for the client here.
+    /// </summary>
+    private async Task TellInterruptedAsync(IReadOnlyList<ServerCall?> calls, Task<ServerCallResult>[] ended)
+    {
+        for (var i = 0; i < calls.Count; i++)
+        {
+            if (calls[i] is not { Verdict: CallVerdict.Run or CallVerdict.Repeated, IsTold: false } call)
+            {
+                continue;
+            }
+
+            // The first of them may have been opened already.
+            if (!events.HasOpenItem)
+            {
+                Open(call);
+            }
+
+            Close(call, ended[i].IsCompletedSuccessfully ? await ended[i] : tools.Failed(call, _loop, InterruptedText));
+        }
+    }
+
+    private void Open(ServerCall call) => events.OpenServerCall(call.Binding?.Kind ?? ServerCallKind.Mcp, StartOf(call), TextOf(call));
+
+    private void Close(ServerCall call, ServerCallResult result)
+    {
+        events.CloseServerCall(result.End, result.Members.Span);
+        call.IsTold = true;
     }
 
     private static HiddenCall HiddenOf(ServerCall call, string outputText) =>
@@ -310,20 +346,31 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 Verdict = server.Allows(name, tool.IsReadOnly) ? Budget.Take(tool.UpstreamName, arguments) : CallVerdict.Unknown,
             };
 
-            events.OpenServerCall(ServerCallKind.Mcp, ServerCallItems.Start(call), arguments);
+            Open(call);
             await output.FlushAsync(cancellationToken);
 
             // From here on nobody may run it again, whatever happens.
             cancellationToken.ThrowIfCancellationRequested();
             _claimed.Remove(request.Id);
-            var result = call.Verdict switch
+            var running = call.Verdict switch
             {
-                CallVerdict.Run => await tools.WaitAsync(tools.CallAsync(call, server, _loop, cancellationToken), output, cancellationToken),
-                CallVerdict.Unknown => ServerCallItems.Failed("This tool may not be used any more."),
-                _ => ServerCallItems.Failed(LimitText),
+                CallVerdict.Run => tools.CallAsync(call, server, _loop, cancellationToken),
+                CallVerdict.Unknown => Task.FromResult(ServerCallItems.Failed("This tool may not be used any more.")),
+                CallVerdict.Repeated => Task.FromResult(ServerCallItems.Failed(RepeatedText)),
+                _ => Task.FromResult(ServerCallItems.Failed(LimitText)),
             };
-            events.CloseServerCall(result.End, result.Members.Span);
-            await output.FlushAsync(cancellationToken);
+            try
+            {
+                Close(call, await tools.WaitAsync(running, output, cancellationToken));
+                await output.FlushAsync(cancellationToken);
+            }
+            catch (OperationCanceledException e) when (e is not ClientGoneException)
+            {
+                await SettleAsync([running]);
+                await TellInterruptedAsync([call], [running]);
+                throw;
+            }
+
             context.AddServerCall(events.State.Output[^1], null, null, startsRound: false, startsKept: false);
         }
 
@@ -420,6 +467,12 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         }
 
         return null;
+    }
+
+    private static async Task EndAsync(Task<ServerCallResult>[] running, CancellationTokenSource stop)
+    {
+        await stop.CancelAsync();
+        await SettleAsync(running);
     }
 
     /// <summary>Sees every call to its end, so that none outlives the response unseen.</summary>
