@@ -64,6 +64,19 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
     }
 
     [Fact]
+    public async Task ApprovalsOfTheSameCallTooOften_AreToldSo()
+    {
+        await StartAsync(("Gateway:Tools:RepeatedCalls", "1"));
+        var asked = await AskAsync(("srv__echo", Echo("a")), ("srv__echo", Echo("a")));
+
+        var response = await CreateAsync(
+            $$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}},{{Answer(asked, 2)}}]}""");
+
+        Assert.Equal("This call was made before with the same arguments, too often. Use its earlier outputs.", response.Text("output[1].error"));
+        Assert.Single(Server.Calls);
+    }
+
+    [Fact]
     public async Task ApprovalOfOneOfTwo_LeavesTheOtherForLater()
     {
         await StartAsync();
