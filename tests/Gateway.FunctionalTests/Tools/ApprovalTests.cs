@@ -7,6 +7,7 @@ using Gateway.Testing.Mcp;
 using Gateway.Testing.Redis;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.FunctionalTests.Tools;
 
@@ -248,6 +249,27 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
         await CreateAsync(refusal);
 
         Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
+    public async Task ApprovedInOneBranchAndMuchLaterInAnother_RunsOnce()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        Server = Own(await TestMcpServer.StartAsync());
+        Server.Add(TestMcpTools.Echo);
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1")) with { Time = time });
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+        time.Advance(TimeSpan.FromDays(20));
+        var other = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":"Wait."}""");
+        time.Advance(TimeSpan.FromDays(20));
+
+        // The approval was given 40 days ago, and responses are kept for 30.
+        var reply = await PostAsync(WithModel($$"""{"previous_response_id":"{{other.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "input[0].approval_request_id");
+        Assert.Single(Server.Calls);
     }
 
     [Fact]

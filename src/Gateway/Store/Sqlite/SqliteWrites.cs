@@ -36,6 +36,11 @@ internal static class SqliteWrites
             Keep(session, commit.Tenant, other, expires);
         }
 
+        foreach (var claim in commit.Claims)
+        {
+            Prolong(session, commit.Tenant, claim, now + (long)ClaimLife.For(commit.Retention).TotalMilliseconds, now);
+        }
+
         if (length == plan.Log.Count)
         {
             Write(session, commit, turn, plan.Appended, expires, now);
@@ -77,6 +82,12 @@ internal static class SqliteWrites
             RETURNING owner
             """,
             tenant, ClaimName.Of(name), owner, expires, now).ExecuteScalar());
+
+    /// <summary>Lets a claim that was taken live longer (prolong.lua).</summary>
+    private static void Prolong(SqliteSession session, string tenant, string name, long expires, long now) =>
+        session.Prepare(
+            "UPDATE claim SET expires = $3 WHERE tenant = $1 AND name = $2 AND expires < $3 AND expires > $4",
+            tenant, ClaimName.Of(name), expires, now).ExecuteNonQuery();
 
     /// <summary>Gives a claim back (release.lua).</summary>
     public static bool Release(SqliteSession session, string tenant, string name, string owner) =>
