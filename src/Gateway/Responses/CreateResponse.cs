@@ -181,7 +181,7 @@ internal sealed class CreateResponse(
         using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, patience.Token);
         var outcome = request.Generate
             ? await RunLoopAsync(prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, http.RequestAborted)
-            : Skip(events);
+            : Skip(prepared.Conversation, events);
         if (outcome.Error is not null && (!events.HasStarted || (stream is null && HasOnlyLists(events.State))))
         {
             return (outcome.Error, "failed");
@@ -275,8 +275,19 @@ internal sealed class CreateResponse(
     private ApiError WhyInterrupted() => stop.Over.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout();
 
     /// <summary>A response that the client wants without any answer of a model. It begins like any other.</summary>
-    private static LoopOutcome Skip(ResponseEventStream events)
+    private static LoopOutcome Skip(Conversation conversation, ResponseEventStream events)
     {
+        if (Approvals.Find(conversation.Items, conversation.ChainItems, out var approved, out var refused) is { } error)
+        {
+            return LoopOutcome.Failed(error);
+        }
+
+        if (approved.Count + refused.Count > 0)
+        {
+            // Kept as answered and never run, it would be lost.
+            return LoopOutcome.Failed(ApiError.InvalidValue("generate", "Invalid 'generate': the answer to an approval request needs a generated response."));
+        }
+
         events.Start();
         return new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), new CallNotes());
     }

@@ -272,6 +272,35 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
         Assert.Single(Server.Calls);
     }
 
+    [Theory]
+    [InlineData("true")]
+    [InlineData("false")]
+    public async Task AnswerWithoutGeneration_Is400AndStaysOpen(string approve)
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+
+        var reply = await PostAsync(WithModel(
+            $$"""{"previous_response_id":"{{asked.Text("id")}}","generate":false,"tools":[{{Asking()}}],"input":[{{Answer(asked, 1, approve)}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "generate");
+        var response = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+        Assert.Equal("Echo: hi", response.Text("output[0].output"));
+    }
+
+    [Fact]
+    public async Task AnswersOfTheHistoryWithoutGeneration_AreTaken()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        var answered = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+
+        var warm = await CreateAsync($$"""{"previous_response_id":"{{answered.Text("id")}}","generate":false,"input":"And?"}""");
+
+        Assert.Empty(warm.Each("output"));
+        Assert.Single(Server.Calls);
+    }
+
     [Fact]
     public async Task AnsweredTwiceInOneRequest_Is400AndNothingRuns()
     {
