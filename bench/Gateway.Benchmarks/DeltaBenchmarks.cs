@@ -32,7 +32,7 @@ public class DeltaBenchmarks : IDisposable
         _envelope = new ResponseEnvelope(Dialect.OpenAi, "resp_1", 1, "m", request, store: true, maxToolCalls: null);
         _events = new ResponseEventStream(_envelope, new NullSink(), static (prefix, index) => prefix + index, obfuscate: false);
         _translator = new ResponseTranslator(
-            new RoundContext { Profile = RouteProfile.Generic, Tools = [], IsCallIdTaken = static _ => false, NewCallId = CallIds.New }, _events);
+            new RoundContext { Profile = RouteProfile.Generic, Tools = [], MaxCalls = 128, IsCallIdTaken = static _ => false, NewCallId = CallIds.New }, _events);
         Text();
     }
 

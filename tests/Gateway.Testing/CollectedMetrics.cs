@@ -37,13 +37,21 @@ public sealed class CollectedMetrics : IDisposable
 
     /// <summary>Waits until the sum of an instrument is this: a gateway may measure just after its client has read the answer.</summary>
     /// <exception cref="TimeoutException">It was not within ten seconds.</exception>
-    public async Task WaitForSumAsync(string instrument, double sum)
+    public Task WaitForSumAsync(string instrument, double sum) =>
+        WaitAsync(() => Math.Abs(Sum(instrument) - sum) < 1e-9, () => $"{instrument} is {Sum(instrument)}, not {sum}.");
+
+    /// <summary>Waits until an instrument has measured so often.</summary>
+    /// <exception cref="TimeoutException">It had not within ten seconds.</exception>
+    public Task WaitForCountAsync(string instrument, int count) =>
+        WaitAsync(() => Of(instrument).Count() == count, () => $"{instrument} has measured {Of(instrument).Count()} times, not {count}.");
+
+    private async Task WaitAsync(Func<bool> isSo, Func<string> otherwise)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
         while (true)
         {
             var next = _next.Task;
-            if (Math.Abs(Sum(instrument) - sum) < 1e-9)
+            if (isSo())
             {
                 return;
             }
@@ -54,7 +62,7 @@ public sealed class CollectedMetrics : IDisposable
             }
             catch (OperationCanceledException)
             {
-                throw new TimeoutException($"{instrument} is {Sum(instrument)}, not {sum}.");
+                throw new TimeoutException(otherwise());
             }
         }
     }

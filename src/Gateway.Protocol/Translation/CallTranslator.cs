@@ -34,6 +34,9 @@ internal sealed class CallTranslator : IDisposable
     /// <summary>A call began to arrive.</summary>
     public bool HasAny => _calls.Count > 0;
 
+    /// <summary>A call came for which there was no room: it is not among the others.</summary>
+    public bool IsOverLimit { get; private set; }
+
     /// <summary>Bytes of arguments that arrived.</summary>
     public long ArgumentBytes { get; private set; }
 
@@ -147,6 +150,12 @@ internal sealed class CallTranslator : IDisposable
         var call = Find(piece, position);
         if (call is null)
         {
+            if (_calls.Count >= _context.MaxCalls)
+            {
+                IsOverLimit = true;
+                return;
+            }
+
             // A call too many is kept as a closed one, so that its further pieces are not taken for those of the call that counts.
             call = new CallBuffer { Index = piece.Index, IsClosed = _context.OneCallOnly && _calls.Count > 0 };
             _calls.Add(call);

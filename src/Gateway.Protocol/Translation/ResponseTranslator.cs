@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
@@ -23,6 +24,9 @@ public sealed class RoundContext
 
     /// <summary>At most one call of the round counts.</summary>
     public bool OneCallOnly { get; init; }
+
+    /// <summary>The most calls that the round may have; with more it fails.</summary>
+    public required int MaxCalls { get; init; }
 
     /// <summary>Whether a call id is in use already in the response's context.</summary>
     public required Func<string, bool> IsCallIdTaken { get; init; }
@@ -69,6 +73,12 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
 
     /// <summary>A finish reason came: the end of the stream is no cut.</summary>
     public bool HasFinished => _finishReason is not null;
+
+    /// <summary>The round has failed by what the server sent: nothing that may follow changes its outcome.</summary>
+    public bool HasFailed => _error is not null;
+
+    /// <summary>It failed since the server sent more calls than <see cref="RoundContext.MaxCalls"/>.</summary>
+    public bool IsOverLimit => _calls.IsOverLimit;
 
     /// <summary>Takes one chunk. Errors inside the stream end the round: further chunks are ignored.</summary>
     public void Consume(in ChatChunk chunk)
@@ -120,6 +130,14 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         {
             _tags.Finish(this);
             _calls.Consume(chunk.ToolCalls, chunk.FunctionCall);
+            if (_calls.IsOverLimit)
+            {
+                _error = ApiError.UpstreamError(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The model server made more tool calls in one answer than this gateway takes: the limit is {_context.MaxCalls}."));
+                return;
+            }
+
             _leadingSpace.Clear();
             _textBegun = false;
 

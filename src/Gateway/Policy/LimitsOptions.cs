@@ -47,4 +47,10 @@ internal sealed class LimitsOptions
 
     /// <summary>The longest answer of an upstream that does not stream, in bytes; longer ones fail the response. 65,536 to 1 GiB; default 64 MiB.</summary>
     public int UpstreamBodyBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>
+    /// The most tool calls in one answer of an upstream, whoever runs them; more fail the response with <c>upstream_error</c>. 1 to 10,000;
+    /// default 128.
+    /// </summary>
+    public int UpstreamCalls { get; set; } = 128;
 }

@@ -131,6 +131,11 @@ internal sealed class CreateResponse(
         using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, patience.Token);
         var outcome = await maker.RunAsync(
             prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, NoJournal.Instance, stop.Over, http.RequestAborted);
+        if (outcome.IsInterrupted)
+        {
+            throw new ClientGoneException(http.RequestAborted);
+        }
+
         if (outcome.Error is not null && (!events.HasStarted || (stream is null && HasOnlyLists(events.State))))
         {
             return (outcome.Error, "failed");

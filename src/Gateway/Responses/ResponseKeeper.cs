@@ -4,6 +4,7 @@ using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Store;
 using Gateway.Telemetry;
+using Gateway.Tools;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
@@ -53,6 +54,7 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
             // A copy of its own: a write that timed out may still be read by the connection when this buffer serves another request.
             Envelope = json.WrittenSpan.ToArray(),
             OutputOffset = offset,
+            Claims = [.. Approvals.FindOpen(prepared.Conversation.Items).Select(StoredApprovalClaims.NameOf)],
             Retention = options.Value.Retention,
             Run = run,
         };

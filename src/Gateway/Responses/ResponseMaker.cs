@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Gateway.Conversations;
 using Gateway.Egress;
 using Gateway.Policy;
 using Gateway.Protocol.Responses;
@@ -45,26 +46,30 @@ internal sealed class ResponseMaker(
     /// <param name="journal">What was done already.</param>
     /// <param name="stopping">Ends the response as failed: the gateway stops.</param>
     /// <param name="aborted">Ends it without an outcome.</param>
-    /// <exception cref="OperationCanceledException">It was aborted, or is to be handed over.</exception>
+    /// <returns>How it ended; as interrupted when it was aborted or is to be handed over.</returns>
     public async Task<LoopOutcome> RunAsync(
         PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, ILoopJournal journal, CancellationToken stopping, CancellationToken aborted)
     {
         if (!prepared.Request.Generate)
         {
-            return Skip(events);
+            return Skip(prepared.Conversation, events);
         }
 
         using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
         using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stopping, deadline.Token);
+        LoopOutcome outcome;
         try
         {
-            return await loop.RunAsync(ToLoopRequest(prepared, journal), events, output, any.Token);
+            outcome = await loop.RunAsync(ToLoopRequest(prepared, journal), events, output, any.Token);
         }
-        catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested && !journal.HandOver.IsCancellationRequested)
+        catch (OperationCanceledException e) when (e is not ClientGoneException)
         {
-            events.AbandonItem();
-            return LoopOutcome.Failed(stopping.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout());
+            outcome = new LoopOutcome(RoundEnd.Failed, null, null, new CallNotes()) { IsInterrupted = true };
         }
+
+        return !outcome.IsInterrupted || aborted.IsCancellationRequested || journal.HandOver.IsCancellationRequested
+            ? outcome
+            : outcome with { Error = stopping.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout(), IsInterrupted = false };
     }
 
     /// <summary>Brings the response into the terminal state that belongs to the loop's outcome.</summary>
@@ -99,8 +104,19 @@ internal sealed class ResponseMaker(
     }
 
     /// <summary>A response that the client wants without any answer of a model. It begins like any other.</summary>
-    private static LoopOutcome Skip(ResponseEventStream events)
+    private static LoopOutcome Skip(Conversation conversation, ResponseEventStream events)
     {
+        if (Approvals.Find(conversation.Items, conversation.ChainItems, out var approved, out var refused) is { } error)
+        {
+            return LoopOutcome.Failed(error);
+        }
+
+        if (approved.Count + refused.Count > 0)
+        {
+            // Kept as answered and never run, it would be lost.
+            return LoopOutcome.Failed(ApiError.InvalidValue("generate", "Invalid 'generate': the answer to an approval request needs a generated response."));
+        }
+
         events.Start();
         return new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), new CallNotes());
     }

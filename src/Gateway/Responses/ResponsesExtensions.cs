@@ -26,7 +26,7 @@ internal static class ResponsesExtensions
             var tick = limits.KeepAliveInterval < LongestTick ? limits.KeepAliveInterval : LongestTick;
             return new RoundReader(
                 provider.GetRequiredService<TimeProvider>(),
-                new RoundLimits(limits.UpstreamEventBytes, limits.UpstreamBodyBytes, tick),
+                new RoundLimits(limits.UpstreamEventBytes, limits.UpstreamBodyBytes, limits.UpstreamCalls, tick),
                 provider.GetRequiredService<GatewayMetrics>());
         });
     }

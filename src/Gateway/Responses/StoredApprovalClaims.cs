@@ -11,17 +11,20 @@ internal sealed class StoredApprovalClaims(IResponseStore store, string tenant, 
     /// <summary>Who takes what nobody may run. Not the response: a refusal may be sent again, and branches of a chain may all refuse.</summary>
     private const string Nobody = "refused";
 
+    /// <summary>The name under which the store keeps who has taken an approval.</summary>
+    public static string NameOf(string approvalRequestId) => Prefix + approvalRequestId;
+
     public ValueTask<bool> ClaimAsync(string approvalRequestId, CancellationToken cancellationToken) =>
-        store.ClaimAsync(tenant, Prefix + approvalRequestId, owner.ToString(), retention, cancellationToken);
+        store.ClaimAsync(tenant, NameOf(approvalRequestId), owner.ToString(), retention, cancellationToken);
 
     public ValueTask<bool> RefuseAsync(string approvalRequestId, CancellationToken cancellationToken) =>
-        store.ClaimAsync(tenant, Prefix + approvalRequestId, Nobody, retention, cancellationToken);
+        store.ClaimAsync(tenant, NameOf(approvalRequestId), Nobody, retention, cancellationToken);
 
     public async ValueTask ReleaseAsync(string approvalRequestId)
     {
         try
         {
-            await store.ReleaseAsync(tenant, Prefix + approvalRequestId, owner.ToString(), CancellationToken.None);
+            await store.ReleaseAsync(tenant, NameOf(approvalRequestId), owner.ToString(), CancellationToken.None);
         }
         catch (StoreUnavailableException)
         {

@@ -72,7 +72,7 @@ internal sealed class RunExecutor(
             }
 
             maker.Settle(events.State, outcome);
-            if (control.IsCancelled)
+            if (outcome.IsInterrupted)
             {
                 events.State.Status = ResponseStatus.Cancelled;
                 events.State.Error = null;
@@ -150,24 +150,14 @@ internal sealed class RunExecutor(
         {
             Begin(events, mayRefuse);
             Restore(events, journal);
-            return error is null ? new LoopOutcome(RoundEnd.Completed, null, null, new CallNotes()) : LoopOutcome.Failed(error);
+            return error is null ? new LoopOutcome(RoundEnd.Failed, null, null, new CallNotes()) { IsInterrupted = true } : LoopOutcome.Failed(error);
         }
 
         Begin(events, mayRefuse);
         await output.FlushAsync(control.Ended);
-        try
-        {
-            return await maker.RunAsync(prepared, events, output, journal, CancellationToken.None, control.Ended);
-        }
-        catch (OperationCanceledException) when (control.IsCancelled && !control.LeaseLost.IsCancellationRequested)
-        {
-            events.AbandonItem();
-            return new LoopOutcome(RoundEnd.Completed, null, null, new CallNotes());
-        }
-        catch (OperationCanceledException) when (control.HandingOver.IsCancellationRequested && !control.LeaseLost.IsCancellationRequested)
-        {
-            return null;
-        }
+        var outcome = await maker.RunAsync(prepared, events, output, journal, CancellationToken.None, control.Ended);
+        control.LeaseLost.ThrowIfCancellationRequested();
+        return outcome.IsInterrupted && !control.IsCancelled ? null : outcome;
     }
 
     /// <summary>Says that it is in progress. The first try of what nobody waits for in a queue says so with its first item: until then it can be refused.</summary>

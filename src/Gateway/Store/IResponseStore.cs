@@ -35,7 +35,7 @@ internal interface IResponseStore
     /// <param name="tenant">Whose it is.</param>
     /// <param name="name">What is taken; any text, of which only a hash is kept.</param>
     /// <param name="owner">Who takes it.</param>
-    /// <param name="retention">How long it stays taken.</param>
+    /// <param name="retention">How long it stays taken at least; a commit that names it among its <see cref="TurnCommit.Claims"/> prolongs that.</param>
     /// <param name="cancellationToken">Gives up waiting; it may be taken all the same.</param>
     ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken);
 

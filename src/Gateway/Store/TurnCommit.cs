@@ -26,6 +26,12 @@ internal sealed record TurnCommit
 
     public required int OutputOffset { get; init; }
 
+    /// <summary>
+    /// What may be taken (<see cref="IResponseStore.ClaimAsync"/>) by turns that follow this one: what is taken of it already stays taken at least
+    /// as long as this turn is kept. Default nothing.
+    /// </summary>
+    public IReadOnlyList<string> Claims { get; init; } = [];
+
     /// <summary>How long it is kept from now on. The logs on its path live at least as long.</summary>
     public required TimeSpan Retention { get; init; }
 

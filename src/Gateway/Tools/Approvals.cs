@@ -17,6 +17,8 @@ internal static class Approvals
         var no = new List<string>();
         (approved, refused) = (yes, no);
         HashSet<string>? answered = null;
+        Dictionary<string, Item>? requests = null;
+        Dictionary<string, int>? runs = null;
         for (var i = 0; i < items.Count; i++)
         {
             if (items[i].Kind != ItemKind.McpApprovalResponse)
@@ -32,13 +34,14 @@ internal static class Approvals
             }
 
             var path = $"input[{i - chainItems}].approval_request_id";
-            var request = items.FirstOrDefault(item => item.Kind == ItemKind.McpApprovalRequest && item.Id == id);
-            if (request.Kind != ItemKind.McpApprovalRequest)
+            requests ??= RequestsOf(items);
+            if (!requests.TryGetValue(id, out var request))
             {
                 return ApiError.InvalidValue(path, $"No approval request found with id '{Shorten(id)}'.");
             }
 
-            var run = IndexOfRun(items, id);
+            runs ??= RunsOf(items);
+            var run = runs.GetValueOrDefault(id, -1);
             if (!isFirst || (run >= 0 && run < chainItems))
             {
                 return Used(path, id);
@@ -60,17 +63,53 @@ internal static class Approvals
 
     public static ApiError Used(string path, string id) => ApiError.InvalidValue(path, $"The approval request '{Shorten(id)}' was answered already.");
 
-    private static int IndexOfRun(IReadOnlyList<Item> items, string approvalRequestId)
+    /// <summary>The ids of the requests in a context that nobody has answered yet, and that a later turn may therefore answer.</summary>
+    public static IReadOnlyList<string> FindOpen(IReadOnlyList<Item> items)
     {
-        for (var i = 0; i < items.Count; i++)
+        var open = RequestsOf(items);
+        if (open.Count == 0)
         {
-            if (items[i].Kind == ItemKind.McpCall && McpItems.ApprovalRequestIdOf(items[i]) == approvalRequestId)
+            return [];
+        }
+
+        foreach (var item in items)
+        {
+            if (item.Kind is ItemKind.McpApprovalResponse or ItemKind.McpCall && McpItems.ApprovalRequestIdOf(item) is { } id)
             {
-                return i;
+                open.Remove(id);
             }
         }
 
-        return -1;
+        return [.. open.Keys];
+    }
+
+    private static Dictionary<string, Item> RequestsOf(IReadOnlyList<Item> items)
+    {
+        var requests = new Dictionary<string, Item>(StringComparer.Ordinal);
+        foreach (var item in items)
+        {
+            if (item.Kind == ItemKind.McpApprovalRequest)
+            {
+                requests.TryAdd(item.Id, item);
+            }
+        }
+
+        return requests;
+    }
+
+    /// <summary>The index of the first call that ran on an approval, by the request's id.</summary>
+    private static Dictionary<string, int> RunsOf(IReadOnlyList<Item> items)
+    {
+        var runs = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < items.Count; i++)
+        {
+            if (items[i].Kind == ItemKind.McpCall && McpItems.ApprovalRequestIdOf(items[i]) is { } id)
+            {
+                runs.TryAdd(id, i);
+            }
+        }
+
+        return runs;
     }
 
     private static string Shorten(string id) => id.Length <= 128 ? id : id[..128] + "…";

@@ -10,5 +10,8 @@ namespace Gateway.Tools;
 /// <param name="Notes">What must be remembered of the calls.</param>
 internal sealed record LoopOutcome(RoundEnd End, ApiError? Error, Usage? Usage, CallNotes Notes)
 {
+    /// <summary>It was cancelled: the error is the caller's, who knows why.</summary>
+    public bool IsInterrupted { get; init; }
+
     public static LoopOutcome Failed(ApiError error) => new(RoundEnd.Failed, error, null, new CallNotes());
 }

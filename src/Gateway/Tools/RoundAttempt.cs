@@ -57,7 +57,8 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
         OpenSealedReasoning = _loop.OpenSealedReasoning,
     };
 
-    public RoundContext ToContext() => new()
+    /// <param name="maxCalls">The most calls that the answer may hold.</param>
+    public RoundContext ToContext(int maxCalls) => new()
     {
         Profile = Route.Profile,
 
@@ -67,6 +68,7 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
         WantsLogprobs = _loop.Request.Include.HasFlag(Includes.Logprobs) || _loop.Request.TopLogprobs > 0,
         WantsSummary = _loop.Request.ReasoningSummary is not null,
         OneCallOnly = _loop.Request.ParallelToolCalls == false,
+        MaxCalls = maxCalls,
         IsCallIdTaken = context.IsCallIdTaken,
         NewCallId = CallIds.New,
     };

@@ -10,8 +10,9 @@ namespace Gateway.Tools;
 /// <summary>Limits on what is read from upstreams, and how often a silent client is thought of.</summary>
 /// <param name="EventBytes">The longest event of a stream.</param>
 /// <param name="BodyBytes">The longest body of an answer that is not streamed.</param>
+/// <param name="Calls">The most tool calls in one answer.</param>
 /// <param name="Tick">How often waits are looked after.</param>
-internal sealed record RoundLimits(int EventBytes, int BodyBytes, TimeSpan Tick);
+internal sealed record RoundLimits(int EventBytes, int BodyBytes, int Calls, TimeSpan Tick);
 
 /// <summary>
 /// Sends one round and reads its answer into the event stream: the upstream is read only after the client took what came before, the client is
@@ -59,7 +60,7 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
     public async Task<(RoundOutcome Outcome, UpstreamFailure Failure)> ReadAsync(
         ChatReply reply, RoundAttempt attempt, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
-        using var translator = new ResponseTranslator(attempt.ToContext(), events);
+        using var translator = new ResponseTranslator(attempt.ToContext(limits.Calls), events);
         var round = new Round(reply, translator, attempt.Route.Upstream, time.GetTimestamp());
         try
         {
@@ -101,6 +102,12 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         while (true)
         {
             var any = Consume(chunks, round);
+            if (round.Translator.HasFailed)
+            {
+                // The stream need not ever end.
+                return (round.Translator.Finish(isWhole: false), FailureOf(round));
+            }
+
             if (chunks.IsDone)
             {
                 return (round.Translator.Finish(isWhole: true), UpstreamFailure.None);
@@ -193,8 +200,11 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         }
 
         round.Translator.Consume(chunk);
-        return (round.Translator.Finish(isWhole: true), UpstreamFailure.None);
+        return (round.Translator.Finish(isWhole: true), FailureOf(round));
     }
+
+    /// <summary>An error that the server tells is an answer; more calls than anybody asks for are not.</summary>
+    private static UpstreamFailure FailureOf(Round round) => round.Translator.IsOverLimit ? UpstreamFailure.Protocol : UpstreamFailure.None;
 
     /// <summary>One answer being read.</summary>
     private sealed class Round(ChatReply reply, ResponseTranslator translator, string upstream, long sentAt)

@@ -26,4 +26,7 @@ internal sealed class ServerCall
     public string? ApprovalRequestId { get; init; }
 
     public required CallVerdict Verdict { get; init; }
+
+    /// <summary>Its item is finished.</summary>
+    public bool IsTold { get; set; }
 }

@@ -11,6 +11,8 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
 {
     private const string UnknownText =
         "The gateway was interrupted while this call ran. Whether it had an effect is unknown, and it was not made again. Find out before you repeat it.";
+    private const string InterruptedText = "The response ended before this call did. It may have run.";
+    private const string RepeatedText = "This call was made before with the same arguments, too often. Use its earlier outputs.";
     private const string LimitText = "The tool call limit is reached: this call was not made. Answer with what you have.";
     private readonly LoopRequest _loop = context.Loop;
     private readonly List<string> _claimed = [];
@@ -92,10 +94,19 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 isFirstKept &= call.Verdict is CallVerdict.Unknown or CallVerdict.OverLimit;
             }
         }
+        catch (OperationCanceledException e) when (e is not ClientGoneException)
+        {
+            await EndAsync(running, stop);
+            if (EndsHere)
+            {
+                await TellInterruptedAsync(prepared, running);
+            }
+
+            throw;
+        }
         finally
         {
-            await stop.CancelAsync();
-            await SettleAsync(running);
+            await EndAsync(running, stop);
         }
 
         Budget.EndRound();
@@ -148,15 +159,21 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         && context.Choice.Mode != ToolChoiceMode.None
         && context.Choice.Only?.Contains(tool) != false;
 
+    /// <summary>Nobody goes on with the response: what can be told of its calls is told now.</summary>
+    private bool EndsHere => !_loop.Journal.HandOver.IsCancellationRequested;
+
     private DeclaredServer? FindServer(Tool tool) =>
         tool.Kind == ToolKind.Hosted ? tools.Hosted.Find(tool)?.Server : _servers.FirstOrDefault(server => server.Label == tool.ServerLabel);
 
     private Task<ServerCallResult>[] Start(List<ServerCall?> calls, int round, CancellationToken cancellationToken)
     {
         var slots = new SemaphoreSlim(tools.ParallelCalls);
-        return [.. calls.Select((call, i) => call is { Verdict: CallVerdict.Run, Server: { } server }
-            ? RunInSlotAsync($"{round}.{i}", call, server, slots, cancellationToken)
-            : Task.FromResult(Withheld))];
+        return [.. calls.Select((call, i) => call switch
+        {
+            { Verdict: CallVerdict.Run, Server: { } server } => RunInSlotAsync($"{round}.{i}", call, server, slots, cancellationToken),
+            { Verdict: CallVerdict.Repeated } => Task.FromResult(tools.Failed(call, _loop, RepeatedText)),
+            _ => Task.FromResult(Withheld),
+        })];
     }
 
     private static ServerCallResult Withheld { get; } = new(ServerCallEnd.Incomplete, string.Empty, default);
@@ -191,7 +208,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         ServerCallResult result;
         if (known is not null && !call.Tool.IsRepeatable)
         {
-            result = ServerCallItems.Failed(UnknownText);
+            result = tools.Failed(call, _loop, UnknownText);
         }
         else
         {
@@ -220,18 +237,44 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 return;
         }
 
-        events.OpenServerCall(call.Binding?.Kind ?? ServerCallKind.Mcp, StartOf(call), TextOf(call));
+        Open(call);
         await output.FlushAsync(cancellationToken);
-        var result = call.Verdict switch
-        {
-            CallVerdict.Run => await tools.WaitAsync(running, output, cancellationToken),
-            CallVerdict.Repeated => ServerCallItems.Failed("This call was made before with the same arguments, too often. Use its earlier outputs."),
-            _ => Withheld,
-        };
-        events.CloseServerCall(result.End, result.Members.Span);
+        var result = await tools.WaitAsync(running, output, cancellationToken);
+        Close(call, result);
         await output.FlushAsync(cancellationToken);
         var hidden = call.Binding is null ? null : HiddenOf(call, result.Text);
         context.AddServerCall(events.State.Output[^1], call.UpstreamId, hidden, startsRound, startsKept);
+    }
+
+    /// <summary>
+    /// The response ends while calls run, and tells what they did all the same: those beside the one that is waited for may be done. It sends
+    /// nothing, since nobody waits for the client here.
+    /// </summary>
+    private async Task TellInterruptedAsync(IReadOnlyList<ServerCall?> calls, Task<ServerCallResult>[] ended)
+    {
+        for (var i = 0; i < calls.Count; i++)
+        {
+            if (calls[i] is not { Verdict: CallVerdict.Run or CallVerdict.Repeated, IsTold: false } call)
+            {
+                continue;
+            }
+
+            // The first of them may have been opened already.
+            if (!events.HasOpenItem)
+            {
+                Open(call);
+            }
+
+            Close(call, ended[i].IsCompletedSuccessfully ? await ended[i] : tools.Failed(call, _loop, InterruptedText));
+        }
+    }
+
+    private void Open(ServerCall call) => events.OpenServerCall(call.Binding?.Kind ?? ServerCallKind.Mcp, StartOf(call), TextOf(call));
+
+    private void Close(ServerCall call, ServerCallResult result)
+    {
+        events.CloseServerCall(result.End, result.Members.Span);
+        call.IsTold = true;
     }
 
     private static HiddenCall HiddenOf(ServerCall call, string outputText) =>
@@ -342,20 +385,35 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 Verdict = server.Allows(name, tool.IsReadOnly) ? Budget.Take(tool.UpstreamName, arguments) : CallVerdict.Unknown,
             };
 
-            events.OpenServerCall(ServerCallKind.Mcp, ServerCallItems.Start(call), arguments);
+            Open(call);
             await output.FlushAsync(cancellationToken);
 
             // From here on nobody may run it again, whatever happens.
             cancellationToken.ThrowIfCancellationRequested();
             _claimed.Remove(request.Id);
-            var result = call.Verdict switch
+            var running = call.Verdict switch
             {
-                CallVerdict.Run => await tools.WaitAsync(RunOnceAsync($"approved.{request.Id}", call, server, cancellationToken), output, cancellationToken),
-                CallVerdict.Unknown => ServerCallItems.Failed("This tool may not be used any more."),
-                _ => ServerCallItems.Failed(LimitText),
+                CallVerdict.Run => RunOnceAsync($"approved.{request.Id}", call, server, cancellationToken),
+                CallVerdict.Unknown => Task.FromResult(ServerCallItems.Failed("This tool may not be used any more.")),
+                CallVerdict.Repeated => Task.FromResult(ServerCallItems.Failed(RepeatedText)),
+                _ => Task.FromResult(ServerCallItems.Failed(LimitText)),
             };
-            events.CloseServerCall(result.End, result.Members.Span);
-            await output.FlushAsync(cancellationToken);
+            try
+            {
+                Close(call, await tools.WaitAsync(running, output, cancellationToken));
+                await output.FlushAsync(cancellationToken);
+            }
+            catch (OperationCanceledException e) when (e is not ClientGoneException)
+            {
+                await SettleAsync([running]);
+                if (EndsHere)
+                {
+                    await TellInterruptedAsync([call], [running]);
+                }
+
+                throw;
+            }
+
             context.AddServerCall(events.State.Output[^1], null, null, startsRound: false, startsKept: false);
         }
 
@@ -469,6 +527,12 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         }
 
         return null;
+    }
+
+    private static async Task EndAsync(Task<ServerCallResult>[] running, CancellationTokenSource stop)
+    {
+        await stop.CancelAsync();
+        await SettleAsync(running);
     }
 
     /// <summary>Sees every call to its end, so that none outlives the response unseen.</summary>

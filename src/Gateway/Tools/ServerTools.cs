@@ -80,7 +80,7 @@ internal sealed class ServerTools(
             if (!IsObject(call.Arguments))
             {
                 outcome = "failed";
-                return ServerCallItems.Failed("The arguments are not a JSON object.");
+                return Failed(call, loop, "The arguments are not a JSON object.");
             }
 
             var arguments = call.Binding?.ToServerArguments(call.Tool, call.Arguments) ?? Encoding.UTF8.GetBytes(call.Arguments);
@@ -99,6 +99,10 @@ internal sealed class ServerTools(
             metrics.CallEnded(name, outcome, time.GetElapsedTime(started));
         }
     }
+
+    /// <summary>The outcome of a call that was not made, or whose own outcome is not known.</summary>
+    public ServerCallResult Failed(ServerCall call, LoopRequest loop, string why) =>
+        ResultOf(call, loop, McpCallOutcome.Failed(new McpFailure(McpFailureKind.Unreachable, null, why)));
 
     /// <summary>Waits for a task that writes no events, and keeps the client's connection alive meanwhile.</summary>
     public Task<T> WaitAsync<T>(Task<T> task, ILoopOutput output, CancellationToken cancellationToken) =>

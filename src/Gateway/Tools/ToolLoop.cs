@@ -29,7 +29,10 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
     public async ValueTask<bool> ServesAsync(string model, CancellationToken cancellationToken) =>
         await routes.FindAsync(model, cancellationToken) is not null;
 
-    /// <summary>Runs the loop. Only cancellation, and a store that can not be reached before the first round, are thrown.</summary>
+    /// <summary>
+    /// Runs the loop. Cancelled once it has begun, it ends as interrupted, with all that was done by then. Thrown are only cancellation before
+    /// that, a client that is gone, and a store that can not be reached before the first round.
+    /// </summary>
     public async Task<LoopOutcome> RunAsync(LoopRequest loop, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
         if (routes.Find(loop.Model) is not { } route)
@@ -44,6 +47,20 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
         }
 
         var context = new LoopContext(loop, route) { InlinedImages = fetched.DataUrls };
+        try
+        {
+            return await RunAsync(context, events, output, cancellationToken);
+        }
+        catch (OperationCanceledException e) when (e is not ClientGoneException)
+        {
+            events.AbandonItem();
+            return new LoopOutcome(RoundEnd.Failed, null, context.Spent == default ? null : context.Spent, context.OwnNotes) { IsInterrupted = true };
+        }
+    }
+
+    private async Task<LoopOutcome> RunAsync(LoopContext context, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        var loop = context.Loop;
         var run = new ServerToolRun(serverTools, context, events, output);
         if (await run.BeginAsync(cancellationToken) is { } error)
         {

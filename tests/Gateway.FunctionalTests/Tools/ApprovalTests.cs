@@ -7,6 +7,7 @@ using Gateway.Testing.Mcp;
 using Gateway.Testing.Redis;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.FunctionalTests.Tools;
 
@@ -61,6 +62,19 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
         Assert.Equal(["mcp_call", "mcp_call", "message"], response.Types("output"));
         Assert.Equal(["a", "c"], Server.Calls.Select(call => (string?)call.Arguments!["message"]));
         Assert.Equal(["tool: Echo: a", "tool: The user declined this tool call.", "tool: Echo: c"], Prompt.TakeLast(3));
+    }
+
+    [Fact]
+    public async Task ApprovalsOfTheSameCallTooOften_AreToldSo()
+    {
+        await StartAsync(("Gateway:Tools:RepeatedCalls", "1"));
+        var asked = await AskAsync(("srv__echo", Echo("a")), ("srv__echo", Echo("a")));
+
+        var response = await CreateAsync(
+            $$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}},{{Answer(asked, 2)}}]}""");
+
+        Assert.Equal("This call was made before with the same arguments, too often. Use its earlier outputs.", response.Text("output[1].error"));
+        Assert.Single(Server.Calls);
     }
 
     [Fact]
@@ -235,6 +249,56 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
         await CreateAsync(refusal);
 
         Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
+    public async Task ApprovedInOneBranchAndMuchLaterInAnother_RunsOnce()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        Server = Own(await TestMcpServer.StartAsync());
+        Server.Add(TestMcpTools.Echo);
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1")) with { Time = time });
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+        time.Advance(TimeSpan.FromDays(20));
+        var other = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":"Wait."}""");
+        time.Advance(TimeSpan.FromDays(20));
+
+        // The approval was given 40 days ago, and responses are kept for 30.
+        var reply = await PostAsync(WithModel($$"""{"previous_response_id":"{{other.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "input[0].approval_request_id");
+        Assert.Single(Server.Calls);
+    }
+
+    [Theory]
+    [InlineData("true")]
+    [InlineData("false")]
+    public async Task AnswerWithoutGeneration_Is400AndStaysOpen(string approve)
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+
+        var reply = await PostAsync(WithModel(
+            $$"""{"previous_response_id":"{{asked.Text("id")}}","generate":false,"tools":[{{Asking()}}],"input":[{{Answer(asked, 1, approve)}}]}"""));
+
+        reply.AssertError(400, "invalid_value", "generate");
+        var response = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+        Assert.Equal("Echo: hi", response.Text("output[0].output"));
+    }
+
+    [Fact]
+    public async Task AnswersOfTheHistoryWithoutGeneration_AreTaken()
+    {
+        await StartAsync();
+        var asked = await AskAsync(("srv__echo", Echo("hi")));
+        var answered = await CreateAsync($$"""{"previous_response_id":"{{asked.Text("id")}}","tools":[{{Asking()}}],"input":[{{Answer(asked, 1)}}]}""");
+
+        var warm = await CreateAsync($$"""{"previous_response_id":"{{answered.Text("id")}}","generate":false,"input":"And?"}""");
+
+        Assert.Empty(warm.Each("output"));
+        Assert.Single(Server.Calls);
     }
 
     [Fact]

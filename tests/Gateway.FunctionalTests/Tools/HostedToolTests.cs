@@ -89,6 +89,21 @@ public sealed class HostedToolTests(GatewayFixture fixture) : McpTest(fixture), 
     }
 
     [Fact]
+    public async Task CallThatCanNotBeMade_FailsInItsOwnForm()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("web_search", "[1]"), ("file_search", "[1]")), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync("""{"input":"Go","tools":[{"type":"web_search"},{"type":"file_search","vector_store_ids":["vs_1"]}]}""");
+
+        Assert.Equal(["action", "id", "status", "type"], response.At("output[0]").EnumerateObject().Select(member => member.Name).Order());
+        Assert.Equal(["id", "queries", "results", "status", "type"], response.At("output[1]").EnumerateObject().Select(member => member.Name).Order());
+        Assert.Equal(("failed", "failed"), (response.Text("output[0].status"), response.Text("output[1].status")));
+        Assert.Equal("tool: The arguments are not a JSON object.", Prompt.Last());
+        Assert.Empty(Server.Calls);
+    }
+
+    [Fact]
     public async Task Python_IsAnMcpCall()
     {
         await StartAsync();

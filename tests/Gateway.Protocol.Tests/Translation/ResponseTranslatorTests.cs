@@ -11,6 +11,8 @@ namespace Gateway.Protocol.Tests.Translation;
 /// <summary>Chunks that no recorded or scripted stream holds.</summary>
 public sealed class ResponseTranslatorTests
 {
+    private const int MaxCalls = 3;
+
     [Fact]
     public void Consume_NothingButWhiteSpace_IsOneMessage()
     {
@@ -112,6 +114,19 @@ public sealed class ResponseTranslatorTests
         Assert.Equal(["a"], stream.Final.Each("output[1].content[0].logprobs").Select(token => token.Text("token")));
     }
 
+    [Theory]
+    [InlineData(MaxCalls, RoundEnd.Completed)]
+    [InlineData(MaxCalls + 1, RoundEnd.Failed)]
+    public void Consume_SoManyCalls_FailsBeyondTheLimit(int calls, RoundEnd end)
+    {
+        var all = string.Join(',', Enumerable.Range(0, calls).Select(i => $$$"""{"index":{{{i}}},"id":"call_{{{i:D4}}}","function":{"name":"f","arguments":"{}"}}"""));
+
+        var (stream, outcome) = Play([Delta($"\"tool_calls\":[{all}]"), Delta("\"content\":\"and more\""), Finish("tool_calls")]);
+
+        Assert.Equal((end, end == RoundEnd.Failed ? "upstream_error" : null), (outcome.End, outcome.Error?.Code));
+        Assert.Equal(MaxCalls, stream.Final.Each("output").Count(item => item.Text("type") == "function_call"));
+    }
+
     private static string Delta(string members, string choice = "") => $"{{\"choices\":[{{\"index\":0,\"delta\":{{{members}}}{choice}}}]}}";
 
     private static string Finish(string reason) => Delta("", $",\"finish_reason\":\"{reason}\"");
@@ -127,6 +142,7 @@ public sealed class ResponseTranslatorTests
             Profile = RouteProfile.Generic,
             Tools = tools ?? [],
             WantsLogprobs = wantsLogprobs,
+            MaxCalls = MaxCalls,
             IsCallIdTaken = _ => false,
             NewCallId = () => "call_new",
         };

@@ -66,6 +66,7 @@ internal sealed class RoundPlayer(ResponsesRequest request, RouteProfile profile
             WantsLogprobs = request.Include.HasFlag(Includes.Logprobs) || request.TopLogprobs > 0,
             WantsSummary = request.ReasoningSummary is not null,
             OneCallOnly = request.ParallelToolCalls == false,
+            MaxCalls = 128,
             IsCallIdTaken = id => request.Input.Any(item => item.CallIdUtf8.SequenceEqual(Encoding.UTF8.GetBytes(id))),
             NewCallId = () => $"call_new{newCalls++}",
         };

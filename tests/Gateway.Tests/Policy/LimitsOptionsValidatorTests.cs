@@ -21,6 +21,7 @@ public sealed class LimitsOptionsValidatorTests
             KeepAliveInterval = TimeSpan.FromMilliseconds(10),
             UpstreamEventBytes = 2,
             UpstreamBodyBytes = 3,
+            UpstreamCalls = 0,
         };
 
         var failures = new LimitsOptionsValidator().Validate(null, options).Failures;
@@ -34,6 +35,7 @@ public sealed class LimitsOptionsValidatorTests
                 "Gateway:Limits:OpenStreams is -5: it must be from 1 to 1000000.",
                 "Gateway:Limits:UpstreamEventBytes is 2: it must be from 65536 to 1073741824.",
                 "Gateway:Limits:UpstreamBodyBytes is 3: it must be from 65536 to 1073741824.",
+                "Gateway:Limits:UpstreamCalls is 0: it must be from 1 to 10000.",
                 "Gateway:Limits:ResponseTime is 8.00:00:00: it must be from 00:00:01 to 7.00:00:00.",
                 "Gateway:Limits:KeepAliveInterval is 00:00:00.0100000: it must be from 00:00:01 to 01:00:00.",
             ],

@@ -391,6 +391,93 @@ public abstract class ResponseStoreTests
     }
 
     [Fact]
+    public async Task Claim_IsItsOwnersUntilItIsGivenBack()
+    {
+        await using var test = await OpenAsync();
+
+        Assert.True(await ClaimAsync(test, "a", "one"));
+        Assert.True(await ClaimAsync(test, "a", "one"));
+        Assert.False(await ClaimAsync(test, "a", "two"));
+        Assert.True(await ClaimAsync(test, "b", "two"));
+
+        await test.Store.ReleaseAsync(test.Tenant, "a", "two", None);
+        Assert.False(await ClaimAsync(test, "a", "two"));
+        await test.Store.ReleaseAsync(test.Tenant, "a", "one", None);
+        Assert.True(await ClaimAsync(test, "a", "two"));
+    }
+
+    [Fact]
+    public async Task Claim_TakenAtTheSameTime_HasOneOwner()
+    {
+        await using var test = await OpenAsync();
+
+        var taken = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => ClaimAsync(test, "a", $"owner {i}").AsTask()));
+
+        Assert.Single(taken, isMine => isMine);
+    }
+
+    [Fact]
+    public async Task Claim_IsFreeAgainSoonAfterItsRetention()
+    {
+        await using var test = await OpenAsync();
+        await ClaimAsync(test, "a", "one");
+
+        await test.AdvanceAsync(Commits.Retention);
+        Assert.False(await ClaimAsync(test, "a", "two"));
+        await test.AdvanceAsync(TimeSpan.FromHours(1));
+        Assert.True(await ClaimAsync(test, "a", "two"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Commit_ClaimsThatItNeeds_LiveAsLongAsItsTurn(bool inANewChain)
+    {
+        await using var test = await OpenAsync();
+        var parent = (await CommitChainAsync(test, 2))[inANewChain ? 0 : 1];
+        await ClaimAsync(test, "taken", "one");
+        await ClaimAsync(test, "not needed", "one");
+        await test.AdvanceAsync(Commits.Retention * 0.75);
+        var child = Commits.Child(test.Tenant, await LoadAsync(test, parent.Id), test.Time.GetUtcNow()) with { Claims = ["taken", "free"] };
+        await test.Store.CommitAsync(child, None);
+
+        await test.AdvanceAsync(Commits.Retention * 0.75);
+
+        await LoadAsync(test, child.Id);
+        Assert.False(await ClaimAsync(test, "taken", "two"));
+        Assert.True(await ClaimAsync(test, "free", "two"));
+        Assert.True(await ClaimAsync(test, "not needed", "two"));
+        await test.AdvanceAsync(Commits.Retention * 0.5);
+        Assert.True(await ClaimAsync(test, "taken", "two"));
+    }
+
+    [Fact]
+    public async Task Commit_WithShorterRetention_DoesNotShortenClaims()
+    {
+        await using var test = await OpenAsync();
+        await ClaimAsync(test, "taken", "one");
+        var commit = Commits.Start(test.Tenant, test.Time.GetUtcNow()) with { Claims = ["taken"], Retention = TimeSpan.FromHours(1) };
+        await test.Store.CommitAsync(commit, None);
+
+        await test.AdvanceAsync(TimeSpan.FromHours(5));
+
+        Assert.False(await ClaimAsync(test, "taken", "two"));
+    }
+
+    [Fact]
+    public async Task Commit_Aside_ProlongsNoClaim()
+    {
+        await using var test = await OpenAsync();
+        await ClaimAsync(test, "taken", "one");
+        await test.AdvanceAsync(Commits.Retention * 0.75);
+        await test.Store.CommitAsync(Commits.Start(test.Tenant, test.Time.GetUtcNow()) with { Claims = ["taken"], Aside = true }, None);
+
+        await test.AdvanceAsync(Commits.Retention * 0.75);
+
+        Assert.True(await ClaimAsync(test, "taken", "two"));
+    }
+
+    [Fact]
     public async Task LargeTurn_ComesBackWhole()
     {
         await using var test = await OpenAsync();
@@ -420,6 +507,9 @@ public abstract class ResponseStoreTests
 
     [Fact]
     public Task AnySequence_AgreesWithTheModel() => StoreProperty.CheckAsync(OpenAsync);
+
+    private static ValueTask<bool> ClaimAsync(StoreUnderTest test, string name, string owner) =>
+        test.Store.ClaimAsync(test.Tenant, name, owner, Commits.Retention, None);
 
     private static async Task<Chain> LoadAsync(StoreUnderTest test, ResponseId id) =>
         Assert.IsType<Chain>(await test.Store.LoadChainAsync(test.Tenant, id, None));

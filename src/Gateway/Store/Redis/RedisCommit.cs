@@ -15,6 +15,7 @@ internal sealed class RedisCommit
     private readonly bool _isCluster;
     private readonly RedisKey[] _keys;
     private readonly RedisValue[] _arguments;
+    private readonly RedisKey[] _claims;
     private readonly List<(RedisKey[] Keys, RedisValue[] Arguments)> _elsewhere = [];
 
     /// <param name="commit">The turn.</param>
@@ -77,6 +78,8 @@ internal sealed class RedisCommit
             keys.Add(RedisKeys.Index(commit.Tenant, RedisKeys.Day(commit.CreatedAt)));
         }
 
+        // Nobody continues a turn that is aside, nor takes anything by it.
+        _claims = commit.Aside ? [] : [.. commit.Claims.Select(name => RedisKeys.Claim(commit.Tenant, name))];
         _isCluster = isCluster;
         _keys = [.. keys];
         _arguments = [.. arguments];
@@ -84,11 +87,17 @@ internal sealed class RedisCommit
 
     public async Task<CommitOutcome> SendAsync(IDatabase db, CancellationToken cancellationToken)
     {
-        // The index first, the logs of other chains next, the turn last: what is told is then listed, and its history is kept. Only a
-        // Cluster, or a history that must be seen whole first, costs another round trip.
+        // The index first, claims and the logs of other chains next, the turn last: what is told is then listed, and its history is kept. Only a
+        // Cluster, claims, or a history that must be seen whole first, cost another round trip.
         if (_isCluster)
         {
             await RedisIndex.AddAsync(db, _commit).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        if (_claims.Length > 0)
+        {
+            await db.ScriptEvaluateAsync(RedisScripts.Prolong, _claims, [(long)ClaimLife.For(_commit.Retention).TotalMilliseconds])
+                .WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
         if (_elsewhere.Count > 0)

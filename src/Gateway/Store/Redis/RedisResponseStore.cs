@@ -60,7 +60,7 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         _watch.ReadAsync("list", ct => PageAsync(tenant, query, ct), cancellationToken);
 
     public ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken) =>
-        _watch.WriteAsync("claim", ct => TakeAsync(RedisKeys.Claim(tenant, name), owner, retention, ct), cancellationToken);
+        _watch.WriteAsync("claim", ct => TakeAsync(RedisKeys.Claim(tenant, name), owner, ClaimLife.For(retention), ct), cancellationToken);
 
     public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
         await _watch.WriteAsync("release", ct => GiveBackAsync(RedisKeys.Claim(tenant, name), owner, ct), cancellationToken).ConfigureAwait(false);

@@ -11,6 +11,8 @@ internal static class RedisScripts
 
     public static string Delete { get; } = Read("delete");
 
+    public static string Prolong { get; } = Read("prolong");
+
     public static string Release { get; } = Read("release");
 
     public static string RunEnqueue { get; } = Read("run-enqueue");

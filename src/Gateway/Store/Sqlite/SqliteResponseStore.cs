@@ -122,7 +122,7 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
     public ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken) =>
         WriteAsync(
             "claim",
-            session => SqliteWrites.Claim(session, tenant, name, owner, Now + (long)retention.TotalMilliseconds, Now),
+            session => SqliteWrites.Claim(session, tenant, name, owner, Now + (long)ClaimLife.For(retention).TotalMilliseconds, Now),
             cancellationToken);
 
     public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>

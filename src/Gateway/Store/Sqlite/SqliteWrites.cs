@@ -69,6 +69,12 @@ internal static class SqliteWrites
             """,
             tenant, ClaimName.Of(name), owner, expires, now).ExecuteScalar());
 
+    /// <summary>Lets a claim that was taken live longer (prolong.lua).</summary>
+    private static void Prolong(SqliteSession session, string tenant, string name, long expires, long now) =>
+        session.Prepare(
+            "UPDATE claim SET expires = $3 WHERE tenant = $1 AND name = $2 AND expires < $3 AND expires > $4",
+            tenant, ClaimName.Of(name), expires, now).ExecuteNonQuery();
+
     /// <summary>Gives a claim back (release.lua).</summary>
     public static bool Release(SqliteSession session, string tenant, string name, string owner) =>
         session.Prepare("DELETE FROM claim WHERE tenant = $1 AND name = $2 AND owner = $3", tenant, ClaimName.Of(name), owner).ExecuteNonQuery() > 0;
@@ -114,6 +120,11 @@ internal static class SqliteWrites
         foreach (var other in plan.Others)
         {
             Keep(session, commit.Tenant, other, expires);
+        }
+
+        foreach (var claim in commit.Claims)
+        {
+            Prolong(session, commit.Tenant, claim, now + (long)ClaimLife.For(commit.Retention).TotalMilliseconds, now);
         }
 
         if (length == plan.Log.Count)
