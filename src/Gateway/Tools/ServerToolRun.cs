@@ -195,7 +195,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         var result = call.Verdict switch
         {
             CallVerdict.Run => await tools.WaitAsync(running, output, cancellationToken),
-            CallVerdict.Repeated => ServerCallItems.Failed("This call was made before with the same arguments, too often. Use its earlier outputs."),
+            CallVerdict.Repeated => ServerTools.Failed(call, "This call was made before with the same arguments, too often. Use its earlier outputs."),
             _ => Withheld,
         };
         events.CloseServerCall(result.End, result.Members.Span);
@@ -205,7 +205,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     }
 
     private static HiddenCall HiddenOf(ServerCall call, string outputText) =>
-        new(call.Tool.UpstreamName, ServerTools.IsObject(call.Arguments) ? call.Arguments : "{}", outputText);
+        new(call.Tool.UpstreamName, ToolArguments.IsObject(call.Arguments) ? call.Arguments : "{}", outputText);
 
     private byte[] StartOf(ServerCall call) => call.Binding is { Kind: not ServerCallKind.Mcp } binding
         ? binding.StartMembers(call.Arguments, _loop.Session)
