@@ -111,7 +111,7 @@ internal sealed class CreateResponse(
             LabelIsOptional = dialect.ServerLabelIsOptional,
             ApprovalByDefault = dialect.ApprovalByDefault,
             MaxServers = limits.Value.ToolServers,
-            IsNamedServer = namedServers.Has,
+            IsNamedServer = namedServers.IsForRequests,
             Hosted = hostedTools.Tools,
         },
     };
