@@ -12,7 +12,7 @@ public sealed class McpServerTool
     /// <summary>Unique in the request.</summary>
     public required string Label { get; init; }
 
-    /// <summary>As the client gave it; null for a server that the operator has named.</summary>
+    /// <summary>As the client gave it. Its query may be secret: it is never echoed, stored or logged. Null for a server that the operator has named.</summary>
     public Uri? Url { get; init; }
 
     /// <summary>The client asked for HTTP+SSE: it is tried before streamable HTTP.</summary>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text;
+using Gateway.Protocol.Json;
 
 namespace Gateway.Protocol.Responses;
 
@@ -91,12 +92,26 @@ internal static class McpToolParser
                 output.Write(separator);
                 output.Write(member.Name);
                 output.Write("\":"u8);
-                output.Write(member.Value.Span);
+                output.Write(member.Is("server_url"u8) ? WithoutSecrets(member.Value).Span : member.Value.Span);
                 separator = ",\""u8;
             }
         }
 
         output.Write("}"u8);
+    }
+
+    /// <summary>The URL without what may be a key: user name and password, query, fragment.</summary>
+    private static ReadOnlyMemory<byte> WithoutSecrets(ReadOnlyMemory<byte> json)
+    {
+        // Anything else is refused before it could be echoed.
+        if (!Uri.TryCreate(JsonView.Text(json), UriKind.Absolute, out var url) || (url.UserInfo.Length == 0 && url.Query.Length == 0 && url.Fragment.Length == 0))
+        {
+            return json;
+        }
+
+        using var shown = new PooledBuffer(json.Length);
+        shown.AppendString(url.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped));
+        return shown.WrittenSpan.ToArray();
     }
 
     private static Uri? ReadUrl(RequestMembers members)

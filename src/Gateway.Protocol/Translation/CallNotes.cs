@@ -1,8 +1,10 @@
+using Gateway.Protocol.Responses;
+
 namespace Gateway.Protocol.Translation;
 
 /// <summary>
 /// What must be remembered about calls and no client sees, by the ids that clients know: of client-run calls the call id, of server-run calls
-/// the item's id.
+/// and lists of tools the item's id.
 /// </summary>
 public sealed class CallNotes
 {
@@ -23,7 +25,10 @@ public sealed class CallNotes
     /// </summary>
     public HashSet<string> Abandoned { get; } = new(StringComparer.Ordinal);
 
-    public bool IsEmpty => UpstreamIds.Count == 0 && Hidden.Count == 0 && RoundStarts.Count == 0 && Abandoned.Count == 0;
+    /// <summary>What a server's list of tools was limited to when it was made (<c>allowed_tools</c>); null for a whole one.</summary>
+    public Dictionary<string, McpToolFilter?> Lists { get; } = new(StringComparer.Ordinal);
+
+    public bool IsEmpty => UpstreamIds.Count == 0 && Hidden.Count == 0 && RoundStarts.Count == 0 && Abandoned.Count == 0 && Lists.Count == 0;
 
     /// <summary>Remembers a call.</summary>
     public void Add(string id, string? upstreamId, HiddenCall? hidden = null, bool startsRound = false)
@@ -56,6 +61,11 @@ public sealed class CallNotes
         foreach (var (id, hidden) in notes.Hidden)
         {
             Hidden[id] = hidden;
+        }
+
+        foreach (var (id, filter) in notes.Lists)
+        {
+            Lists[id] = filter;
         }
 
         RoundStarts.UnionWith(notes.RoundStarts);

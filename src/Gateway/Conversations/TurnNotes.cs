@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Store;
 
@@ -48,6 +49,17 @@ internal static class TurnNotes
             WriteIds(writer, "round_starts"u8, notes.RoundStarts);
             WriteIds(writer, "abandoned"u8, notes.Abandoned);
 
+            if (notes.Lists.Count > 0)
+            {
+                writer.WriteStartObject("lists"u8);
+                foreach (var (id, filter) in notes.Lists)
+                {
+                    WriteFilter(writer, id, filter);
+                }
+
+                writer.WriteEndObject();
+            }
+
             writer.WriteEndObject();
         }
 
@@ -69,6 +81,32 @@ internal static class TurnNotes
 
         writer.WriteEndArray();
     }
+
+    private static void WriteFilter(Utf8JsonWriter writer, string id, McpToolFilter? filter)
+    {
+        writer.WriteStartObject(id);
+        if (filter?.Names is { } names)
+        {
+            writer.WriteStartArray("names"u8);
+            foreach (var name in names)
+            {
+                writer.WriteStringValue(name);
+            }
+
+            writer.WriteEndArray();
+        }
+
+        if (filter?.ReadOnly is { } readOnly)
+        {
+            writer.WriteBoolean("read_only"u8, readOnly);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static McpToolFilter ReadFilter(JsonElement filter) => new(
+        filter.TryGetProperty("names"u8, out var names) ? [.. names.EnumerateArray().Select(static name => name.GetString()!)] : null,
+        filter.TryGetProperty("read_only"u8, out var readOnly) ? readOnly.GetBoolean() : null);
 
     /// <summary>The notes of a whole chain.</summary>
     public static CallNotes Read(Chain? chain)
@@ -104,6 +142,13 @@ internal static class TurnNotes
                     foreach (var id in kind.Value.EnumerateObject())
                     {
                         notes.Add(id.Name, null, new HiddenCall(id.Value[0].GetString()!, id.Value[1].GetString()!, id.Value[2].GetString()!));
+                    }
+
+                    break;
+                case "lists":
+                    foreach (var id in kind.Value.EnumerateObject())
+                    {
+                        notes.Lists[id.Name] = ReadFilter(id.Value);
                     }
 
                     break;

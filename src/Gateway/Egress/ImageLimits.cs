@@ -9,7 +9,7 @@ internal sealed class ImageLimits
     /// <summary>The most images fetched for one response. 0 to 1,000; default 20.</summary>
     public int MaxImages { get; set; } = 20;
 
-    /// <summary>The longest image in bytes, at most <c>Gateway:Tools:Egress:ResponseBytes</c>. 1,024 to 1 GiB; default 10 MiB.</summary>
+    /// <summary>The longest image in bytes, one that a bound tool has made included; at most <c>Gateway:Tools:Egress:ResponseBytes</c>. 1,024 to 1 GiB; default 10 MiB.</summary>
     public int ImageBytes { get; set; } = 10 * 1024 * 1024;
 
     /// <summary>The most bytes of all images of one response. 1,024 to 1 GiB; default 32 MiB.</summary>

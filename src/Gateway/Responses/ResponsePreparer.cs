@@ -99,7 +99,7 @@ internal sealed class ResponsePreparer(
             LabelIsOptional = dialect.ServerLabelIsOptional,
             ApprovalByDefault = dialect.ApprovalByDefault,
             MaxServers = limits.Value.ToolServers,
-            IsNamedServer = namedServers.Has,
+            IsNamedServer = namedServers.IsForRequests,
             Hosted = hostedTools.Tools,
         },
     };

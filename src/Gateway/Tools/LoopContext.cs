@@ -61,6 +61,14 @@ internal sealed class LoopContext
     /// <summary>Adds a finished output item.</summary>
     public void Add(ReadOnlyMemory<byte> item) => _items.Add(ItemTable.View(item));
 
+    /// <summary>Adds a server's finished list of tools, with what it was limited to.</summary>
+    public void AddList(ReadOnlyMemory<byte> item, McpToolFilter? filter)
+    {
+        var view = ItemTable.View(item);
+        _items.Add(view);
+        OwnNotes.Lists[view.Id] = filter;
+    }
+
     /// <summary>Adds the finished item of a server-run call, with what else the model sees of it.</summary>
     /// <param name="item">The item.</param>
     /// <param name="upstreamId">The upstream's id of the call, or null.</param>

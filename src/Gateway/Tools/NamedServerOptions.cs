@@ -20,7 +20,13 @@ internal sealed class NamedServerOptions
     /// <summary>Further headers. Default none.</summary>
     public IReadOnlyDictionary<string, string> Headers { get; set; } = new Dictionary<string, string>();
 
-    /// <summary>The tools that requests may use. Default: all.</summary>
+    /// <summary>
+    /// Requests may use it by <c>server_label</c>. False: only <c>Gateway:Tools:Bindings</c> use it, and to requests the label is an unknown one.
+    /// Default true.
+    /// </summary>
+    public bool Requests { get; set; } = true;
+
+    /// <summary>The tools that requests may use; bindings name theirs themselves. Default: all.</summary>
     public IReadOnlyList<string>? AllowedTools { get; set; }
 
     internal IReadOnlyList<KeyValuePair<string, string>> ReadHeaders()

@@ -22,11 +22,12 @@ internal sealed class NamedServers
                 Transport = server.Transport,
                 Headers = server.ReadHeaders(),
                 Egress = guard.Operator,
-            }, server.AllowedTools is { Count: > 0 } allowed ? allowed : null);
+            }, server.Requests, server.AllowedTools is { Count: > 0 } allowed ? allowed : null);
         }
     }
 
     public NamedServer? Find(string label) => _servers.GetValueOrDefault(label);
 
-    public bool Has(string label) => _servers.ContainsKey(label);
+    /// <summary>Requests may name the server by this label.</summary>
+    public bool IsForRequests(string label) => Find(label) is { ForRequests: true };
 }

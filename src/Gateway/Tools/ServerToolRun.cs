@@ -171,7 +171,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         return [.. calls.Select((call, i) => call switch
         {
             { Verdict: CallVerdict.Run, Server: { } server } => RunInSlotAsync($"{round}.{i}", call, server, slots, cancellationToken),
-            { Verdict: CallVerdict.Repeated } => Task.FromResult(tools.Failed(call, _loop, RepeatedText)),
+            { Verdict: CallVerdict.Repeated } => Task.FromResult(ServerTools.Failed(call, RepeatedText)),
             _ => Task.FromResult(Withheld),
         })];
     }
@@ -208,7 +208,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         ServerCallResult result;
         if (known is not null && !call.Tool.IsRepeatable)
         {
-            result = tools.Failed(call, _loop, UnknownText);
+            result = ServerTools.Failed(call, UnknownText);
         }
         else
         {
@@ -265,7 +265,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 Open(call);
             }
 
-            Close(call, ended[i].IsCompletedSuccessfully ? await ended[i] : tools.Failed(call, _loop, InterruptedText));
+            Close(call, ended[i].IsCompletedSuccessfully ? await ended[i] : ServerTools.Failed(call, InterruptedText));
         }
     }
 
@@ -278,7 +278,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     }
 
     private static HiddenCall HiddenOf(ServerCall call, string outputText) =>
-        new(call.Tool.UpstreamName, ServerTools.IsObject(call.Arguments) ? call.Arguments : "{}", outputText);
+        new(call.Tool.UpstreamName, ToolArguments.IsObject(call.Arguments) ? call.Arguments : "{}", outputText);
 
     private byte[] StartOf(ServerCall call) => call.Binding is { Kind: not ServerCallKind.Mcp } binding
         ? binding.StartMembers(call.Arguments, _loop.Session)
@@ -429,7 +429,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     /// <summary>Lists the tools of every server that the chain holds no list of, all at once, and tells the lists in the servers' order.</summary>
     private async Task<ApiError?> ListAsync(CancellationToken cancellationToken)
     {
-        var lists = _servers.Select(server => (Server: server, Known: FindList(server.Label))).ToList();
+        var lists = _servers.Select(server => (Server: server, Known: FindList(server.Declared))).ToList();
         var listings = lists
             .Select(list => list.Known is null && _loop.Journal.FindList(list.Server.Label) is null ? tools.ListAsync(list.Server, cancellationToken) : null)
             .ToList();
@@ -459,7 +459,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             {
                 var made = ItemTable.View(_loop.Journal.FindList(server.Label)!.Value);
                 events.CloseToolList(McpItems.ListOf(made).Span, null);
-                context.Add(events.State.Output[^1]);
+                context.AddList(events.State.Output[^1], server.Declared.Allowed);
                 Offer(server, McpItems.ToolsOf(made));
                 continue;
             }
@@ -469,7 +469,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             var allowed = found.Tools.Where(tool => server.Allows(tool.Name, tool.IsReadOnly)).ToList();
             events.CloseToolList(McpListJson.Write(allowed), found.Failure is { } why ? ServerTools.ListError(server.Label, why).Message : null);
             await output.FlushAsync(cancellationToken);
-            context.Add(events.State.Output[^1]);
+            context.AddList(events.State.Output[^1], server.Declared.Allowed);
             if (found.Failure is { } failure && tools.FailsOnListFailure)
             {
                 return ServerTools.ListError(server.Label, failure);
@@ -514,13 +514,13 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         context.AddTools(offered);
     }
 
-    /// <summary>The newest list of a server in the context, unless it failed.</summary>
-    private Item? FindList(string label)
+    /// <summary>The newest list of a server in the context that holds every tool the request allows, as far as is known.</summary>
+    private Item? FindList(McpServerTool declared)
     {
         for (var i = _loop.Items.Count - 1; i >= 0; i--)
         {
             var item = _loop.Items[i];
-            if (item.Kind == ItemKind.McpListTools && McpItems.ServerLabelOf(item) == label && !McpItems.HasError(item))
+            if (item.Kind == ItemKind.McpListTools && McpItems.ServerLabelOf(item) == declared.Label && !McpItems.HasError(item) && HoldsAllowed(item, declared))
             {
                 return item;
             }
@@ -534,6 +534,14 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         await stop.CancelAsync();
         await SettleAsync(running);
     }
+
+    /// <summary>
+    /// A list holds what was allowed when it was made, and a later request may allow more. Of one that a client brought nobody knows what was
+    /// allowed: a tool that the request names must be in it.
+    /// </summary>
+    private bool HoldsAllowed(Item list, McpServerTool declared) => _loop.Notes.Lists.TryGetValue(list.Id, out var filter)
+        ? McpToolFilter.IsWithin(declared.Allowed, filter)
+        : declared.Allowed?.Names is not { } names || names.All(McpItems.ToolsOf(list).Select(static tool => tool.Name).ToHashSet(StringComparer.Ordinal).Contains);
 
     /// <summary>Sees every call to its end, so that none outlives the response unseen.</summary>
     private static async Task SettleAsync(Task<ServerCallResult>[] running)

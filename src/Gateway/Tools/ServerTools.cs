@@ -1,5 +1,5 @@
 using System.Text;
-using System.Text.Json;
+using Gateway.Egress;
 using Gateway.Protocol.Responses;
 using Gateway.Telemetry;
 using Gateway.Tools.Hosted;
@@ -15,8 +15,10 @@ internal sealed class ServerTools(
     HostedTools hosted,
     RoundReader rounds,
     IOptions<ToolsOptions> options,
+    IOptions<EgressOptions> egress,
     ToolMetrics metrics,
-    TimeProvider time)
+    TimeProvider time,
+    ILogger<ServerTools> logger)
 {
     /// <summary>A hosted tool's outcome has a form of its own for each type.</summary>
     public HostedTools Hosted => hosted;
@@ -77,22 +79,31 @@ internal sealed class ServerTools(
         var outcome = "cancelled";
         try
         {
-            if (!IsObject(call.Arguments))
+            if (!ToolArguments.IsObject(call.Arguments))
             {
                 outcome = "failed";
-                return Failed(call, loop, "The arguments are not a JSON object.");
+                return Failed(call, "The arguments are not a JSON object.");
             }
 
             var arguments = call.Binding?.ToServerArguments(call.Tool, call.Arguments) ?? Encoding.UTF8.GetBytes(call.Arguments);
             var answer = await pool.CallToolAsync(
                 server.Server, call.Binding?.Tool ?? call.Tool.Name, arguments, server.Server.Egress.IsOperator ? loop.Session : null, cancellationToken);
-            outcome = OutcomeOf(answer);
+            var result = ResultOf(call, loop, answer);
+            outcome = OutcomeOf(answer, result);
             if (outcome != "completed")
             {
                 GatewayActivitySource.Fail(activity, outcome);
             }
 
-            return ResultOf(call, loop, answer);
+            return result;
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            // Every exception: a bug in one call must not take away the response, which tells what other calls have done.
+            outcome = "failed";
+            GatewayActivitySource.Fail(activity, outcome);
+            ToolLog.Bug(logger, e.GetType().Name, e.StackTrace);
+            return Failed(call, "The gateway could not make this call.");
         }
         finally
         {
@@ -100,9 +111,9 @@ internal sealed class ServerTools(
         }
     }
 
-    /// <summary>The outcome of a call that was not made, or whose own outcome is not known.</summary>
-    public ServerCallResult Failed(ServerCall call, LoopRequest loop, string why) =>
-        ResultOf(call, loop, McpCallOutcome.Failed(new McpFailure(McpFailureKind.Unreachable, null, why)));
+    /// <summary>The outcome of a call that was not made, or came to nothing, in the form of its item.</summary>
+    public static ServerCallResult Failed(ServerCall call, string error) =>
+        call.Binding is { Kind: not ServerCallKind.Mcp } binding ? binding.Failed(error) : ServerCallItems.Failed(error);
 
     /// <summary>Waits for a task that writes no events, and keeps the client's connection alive meanwhile.</summary>
     public Task<T> WaitAsync<T>(Task<T> task, ILoopOutput output, CancellationToken cancellationToken) =>
@@ -122,19 +133,6 @@ internal sealed class ServerTools(
         : FailsOnListFailure ? ListError(server.Label, failure)
         : null;
 
-    internal static bool IsObject(string json)
-    {
-        try
-        {
-            var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(json), new JsonReaderOptions { MaxDepth = 256 });
-            return reader.Read() && reader.TokenType == JsonTokenType.StartObject && reader.TrySkip() && !reader.Read();
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
-
     private static ApiError Refused(McpServerTool declared, string why) =>
         ApiError.InvalidValue($"{declared.Path}.server_url", $"Invalid '{declared.Path}.server_url': {why}");
 
@@ -143,18 +141,17 @@ internal sealed class ServerTools(
         var text = OutputCut.Cut(answer.Failure?.Message ?? answer.Text, options.Value.OutputBytes);
         if (call.Binding is { Kind: not ServerCallKind.Mcp } binding)
         {
-            return binding.ResultOf(answer, text, loop.Request.Include);
+            return binding.ResultOf(answer, text, loop.Request.Include, options.Value.OutputBytes, egress.Value.Images.ImageBytes);
         }
 
         return answer.Failure is null && !answer.IsError ? ServerCallItems.Completed(text) : ServerCallItems.Failed(text);
     }
 
-    private static string OutcomeOf(McpCallOutcome answer) => answer switch
+    private static string OutcomeOf(McpCallOutcome answer, ServerCallResult result) => answer switch
     {
         { Failure.Kind: McpFailureKind.Timeout } => "timeout",
         { Failure.Kind: McpFailureKind.Refused } => "refused",
         { Failure: not null } => "unreachable",
-        { IsError: true } => "failed",
-        _ => "completed",
+        _ => result.End == ServerCallEnd.Completed ? "completed" : "failed",
     };
 }

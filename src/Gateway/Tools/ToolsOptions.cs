@@ -22,7 +22,10 @@ internal sealed class ToolsOptions
     /// </summary>
     public int RepeatedCalls { get; set; } = 3;
 
-    /// <summary>The longest output of one call, in bytes of text; what is longer is cut, with a note to the model. 1,024 to 64 MiB; default 256 KiB.</summary>
+    /// <summary>
+    /// The longest output of one call, in bytes of text; what is longer is cut, with a note to the model. It holds for the <c>results</c> of a file
+    /// search too, of which the first whole ones are shown. 1,024 to 64 MiB; default 256 KiB.
+    /// </summary>
     public int OutputBytes { get; set; } = 256 * 1024;
 
     /// <summary>What a response does when a server does not list its tools. Default <see cref="ListFailure.Fail"/>.</summary>

@@ -44,6 +44,11 @@ internal sealed class ToolsOptionsValidator : IValidateOptions<ToolsOptions>
             {
                 failures.Add($"{key}:ApiKeyFile is '{file}': there is no such file.");
             }
+
+            if (!server.Requests && !options.Bindings.Values.Any(binding => binding.Server == label))
+            {
+                failures.Add($"{key}:Requests is false and no binding uses the server: nothing could use it.");
+            }
         }
     }
 

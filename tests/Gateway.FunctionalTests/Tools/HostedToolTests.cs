@@ -155,6 +155,124 @@ public sealed class HostedToolTests(GatewayFixture fixture) : McpTest(fixture), 
     }
 
     [Theory]
+    [InlineData("""{"query":"cats","more":DEEP}""", "cats")]
+    [InlineData("""{"query":DEEP}""", "")]
+    [InlineData("""{"query":"cats \ud83d"}""", "cats \ufffd")]
+    [InlineData("""{"\ud83d":1,"query":"cats"}""", "cats")]
+    [InlineData("""{"query":"dogs","query":"cats"}""", "cats")]
+    [InlineData("""{"query":7}""", "")]
+    public async Task OddArguments_AreReadAsFarAsTheyGo(string arguments, string query)
+    {
+        await StartAsync();
+        arguments = arguments.Replace("DEEP", Deep(200), StringComparison.Ordinal);
+        foreach (var (type, shown) in (Dictionary<string, string>)new() { ["web_search"] = "action.query", ["file_search"] = "queries[0]", ["code_interpreter"] = "code", ["image_generation"] = "type" })
+        {
+            var own = type switch { "code_interpreter" => "code", "image_generation" => "prompt", _ => "query" };
+            Upstream.Enqueue(Calls((type, arguments.Replace("query", own, StringComparison.Ordinal))), ChatAnswer.Say("Done."));
+
+            var stream = await StreamAsync($$"""{"input":"Go","tools":[{{Declare(type)}}]}""");
+
+            Assert.Equal((type, "completed", "Done."), (type, stream.Final.Text("output[0].status"), stream.Text));
+            Assert.Equal(shown == "type" ? "image_generation_call" : query, stream.Final.Text($"output[0].{shown}"));
+        }
+
+        Assert.Equal([query, query, query], Server.Calls.SelectMany(call => call.Arguments!).Where(argument => argument.Key is "message" or "q").Select(argument => (string?)argument.Value));
+    }
+
+    [Theory]
+    [InlineData("file_search", "results", "not JSON")]
+    [InlineData("code_interpreter", "outputs", "[1]")]
+    [InlineData("image_generation", "result", "7")]
+    public async Task CallThatIsNotMade_HasTheFormOfItsType(string type, string member, string arguments)
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls((type, arguments)), ChatAnswer.Say("Then not."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Declare(type)}}]}""");
+
+        Assert.Equal(("failed", System.Text.Json.JsonValueKind.Null), (response.Text("output[0].status"), response.At($"output[0].{member}").ValueKind));
+        Assert.Null(response.Find("output[0].error"));
+        Assert.Equal("tool: The arguments are not a JSON object.", Prompt.Last());
+    }
+
+    [Fact]
+    public async Task DeclarationThatNestsDeeply_ReachesTheServer()
+    {
+        await StartAsync(("Gateway:Limits:JsonDepth", "512"));
+        Upstream.Enqueue(Calls(("web_search", """{"query":"cats"}""")), ChatAnswer.Say("Done."));
+
+        var response = await CreateRawAsync($$$"""{"input":"Go","tools":[{"type":"web_search","filters":{"note":{{{Deep(300)}}},"allowed_domains":["a.example"]}}]}""");
+
+        Assert.Contains("Done.", response, StringComparison.Ordinal);
+        Assert.Equal("""["a.example"]""", Server.Calls[0].Arguments!["domains"]!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task DeclaredArgumentThatNoServerTakes_FailsTheCall()
+    {
+        await StartAsync(("Gateway:Limits:JsonDepth", "512"));
+        Upstream.Enqueue(Calls(("web_search", """{"query":"cats"}""")), ChatAnswer.Say("Then not."));
+
+        var response = await CreateRawAsync($$$"""{"input":"Go","tools":[{"type":"web_search","filters":{"allowed_domains":{{{Deep(300)}}}}}]}""");
+
+        Assert.Contains("Then not.", response, StringComparison.Ordinal);
+        Assert.Equal("tool: The arguments of the call are not a JSON object, or nest too deeply.", Prompt.Last());
+        Assert.Empty(Server.Calls);
+    }
+
+    [Theory]
+    [InlineData("""{"content":[]}""", "The tool made no image.")]
+    [InlineData("""{"content":[{"type":"text","text":"Cats are not allowed."}]}""", "The tool made no image. It says: Cats are not allowed.")]
+    [InlineData("""{"content":[{"type":"image","data":"*no base64*","mimeType":"image/png"}]}""", "The tool's image can not be read.")]
+    [InlineData("""{"content":[{"type":"image","data":"","mimeType":"image/png"}]}""", "The tool's image can not be read.")]
+    public async Task ImageToolWithoutAnImage_FailsAndTheModelIsToldSo(string result, string told)
+    {
+        await StartAsync();
+        Server.RemoveTools().Add(TestMcpTools.Raw("paint", result));
+        Upstream.Enqueue(Calls(("image_generation", """{"prompt":"a cat"}""")), ChatAnswer.Say("Sorry."));
+
+        var stream = await StreamAsync("""{"input":"Go","tools":[{"type":"image_generation"}]}""");
+
+        Assert.Equal(("failed", System.Text.Json.JsonValueKind.Null), (stream.Final.Text("output[0].status"), stream.Final.At("output[0].result").ValueKind));
+        Assert.Equal($"tool: {told}", Prompt.Last());
+        Assert.Equal("Sorry.", stream.Text);
+    }
+
+    [Theory]
+    [InlineData(1024, "completed", "The image was made and is shown to the user.")]
+    [InlineData(1025, "failed", "The tool's image has more than 1,024 bytes.")]
+    public async Task Image_IsBounded(int bytes, string status, string told)
+    {
+        await StartAsync(("Gateway:Tools:Images:ImageBytes", "1024"));
+        Server.RemoveTools().Add(new TestMcpTool("paint", (_, _, _) => Task.FromResult(new CallToolResult { Content = [ImageContentBlock.FromBytes(new byte[bytes], "image/png")] })));
+        Upstream.Enqueue(Calls(("image_generation", """{"prompt":"a cat"}""")), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync("""{"input":"Go","tools":[{"type":"image_generation"}]}""");
+
+        Assert.Equal((status, status == "completed"), (response.Text("output[0].status"), response.Text("output[0].result") == Convert.ToBase64String(new byte[bytes])));
+        Assert.Equal($"tool: {told}", Prompt.Last());
+    }
+
+    [Theory]
+    [InlineData(2, 2, "")]
+    [InlineData(5, 2, "[The results are cut here: 2 of 5 are shown.]")]
+    public async Task FileResults_AreBoundedByWholeResults(int results, int shown, string note)
+    {
+        await StartAsync(("Gateway:Tools:OutputBytes", "1024"));
+        var list = Enumerable.Range(0, results).Select(i => (JsonNode)new JsonObject { ["file_id"] = $"file_{i}", ["text"] = new string('x', 450) });
+        var structured = new JsonObject { ["results"] = new JsonArray([.. list]) };
+        Server.RemoveTools().Add(new TestMcpTool("find", (_, _, _) => Task.FromResult(TestMcpTools.Text("Passages", structured))));
+        Upstream.Enqueue(Calls(("file_search", """{"query":"cats"}""")), ChatAnswer.Say("Done."));
+
+        var response = await CreateAsync("""{"include":["file_search_call.results"],"input":"Go","tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]}""");
+
+        var items = response.Each("output[0].results").ToArray();
+        Assert.Equal(Enumerable.Range(0, shown).Select(i => $"file_{i}"), items.Take(shown).Select(item => item.Text("file_id")));
+        Assert.Equal(note.Length == 0 ? [] : [note], items.Skip(shown).Select(item => item.Text("text")));
+        Assert.Equal("completed", response.Text("output[0].status"));
+    }
+
+    [Theory]
     [InlineData("web_search", """{"type":"web_search"}""")]
     [InlineData("web_search_preview", """{"type":"web_search_preview"}""")]
     [InlineData("code_interpreter", """{"type":"code_interpreter"}""")]
@@ -207,7 +325,7 @@ public sealed class HostedToolTests(GatewayFixture fixture) : McpTest(fixture), 
     [Fact]
     public async Task TypeThatIsNotBound_IsDroppedAndCanNotBeForced()
     {
-        await base.StartAsync();
+        await StartAsync(_ => []);
 
         await CreateAsync("""{"input":"Go","tools":[{"type":"web_search"}]}""");
         Assert.Null(Upstream.LastCall.Body["tools"]);
@@ -216,9 +334,22 @@ public sealed class HostedToolTests(GatewayFixture fixture) : McpTest(fixture), 
         (await PostAsync(WithModel("""{"input":"Go","tools":[{"type":"python"}]}"""))).AssertError(400, "invalid_value", "tools[0].type");
     }
 
-    private async Task StartAsync()
+    /// <summary>The response as text: its tools nest deeper than the tests' own reader goes.</summary>
+    private async Task<string> CreateRawAsync(string json)
+    {
+        using var content = new StringContent(WithModel(json), System.Text.Encoding.UTF8, "application/json");
+        using var response = await Gateway.Client.PostAsync("/v1/responses", content, Cancellation);
+        return await response.Content.ReadAsStringAsync(Cancellation);
+    }
+
+    private static string Deep(int levels) => new string('[', levels) + new string(']', levels);
+
+    private Task StartAsync() => StartAsync([]);
+
+    private new async Task StartAsync(params (string Key, string Value)[] settings)
     {
         await StartAsync(server => [
+            .. settings,
             ("Gateway:Tools:Servers:own:Url", server.Endpoint.AbsoluteUri),
             .. Bind("web_search", "echo", ("message", "query"), ("domains", "tool.filters.allowed_domains"), ("lang", "=en")),
             .. Bind("file_search", "find", ("q", "query"), ("stores", "tool.vector_store_ids")),

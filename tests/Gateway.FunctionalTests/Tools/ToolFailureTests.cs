@@ -3,6 +3,8 @@ using System.Text.Json;
 using Gateway.FunctionalTests.Responses;
 using Gateway.Testing.Mcp;
 using Gateway.Testing.Scripting;
+using Gateway.Tools.Mcp;
+using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Protocol;
 
 namespace Gateway.FunctionalTests.Tools;
@@ -126,6 +128,26 @@ public sealed class ToolFailureTests(GatewayFixture fixture) : McpTest(fixture),
 
         AssertFailedCall(response);
         Assert.Equal("Too much.", response.OutputText());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task CallThatFailsByABug_FailsAndTheLoopGoesOn(bool streamed)
+    {
+        await StartAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with { ConfigureServices = services => services.AddSingleton<IMcpClientPool, BrokenPool>() });
+        Gateway.AllowedErrors = log => log.EventId.Id == 4000;
+        Upstream.Enqueue(Calls(("srv__echo", Echo("words of the user"))), ChatAnswer.Say("It broke."));
+
+        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Mcp().Replace("127.0.0.1", "93.184.215.14", StringComparison.Ordinal)}}]}""", streamed);
+
+        AssertFailedCall(response);
+        Assert.Equal("The gateway could not make this call.", response.Text("output[1].error"));
+        Assert.Equal("It broke.", response.OutputText());
+        Assert.Contains("InvalidOperationException", Assert.Single(Gateway.Logs.Errors).Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("words of the user", Gateway.Logs.Text, StringComparison.Ordinal);
+        Assert.Equal(["failed"], Gateway.Metrics.Of("gateway.tool.call.duration").Select(m => (string?)m.Tags["outcome"]));
     }
 
     [Fact]
@@ -339,6 +361,17 @@ public sealed class ToolFailureTests(GatewayFixture fixture) : McpTest(fixture),
         Assert.Equal(("failed", "The arguments are not a JSON object."), (response.Text("output[1].status"), response.Text("output[1].error")));
         Assert.Equal(["assistant: srv__echo({})", "tool: The arguments are not a JSON object."], Prompt.TakeLast(2));
         Assert.Empty(Server.Calls);
+    }
+
+    /// <summary>Lists one tool, and breaks its promise when it is called.</summary>
+    private sealed class BrokenPool : IMcpClientPool
+    {
+        public Task<McpListing> ListToolsAsync(McpServer server, CancellationToken cancellationToken) =>
+            Task.FromResult(new McpListing([new McpTool("echo", null, Encoding.UTF8.GetBytes("{}"), default, false, false)], null));
+
+        public Task<McpCallOutcome> CallToolAsync(
+            McpServer server, string tool, ReadOnlyMemory<byte> argumentsJson, string? session, CancellationToken cancellationToken) =>
+            throw new InvalidOperationException(Encoding.UTF8.GetString(argumentsJson.Span));
     }
 
     private void AssertFailedCall(JsonElement response)

@@ -85,6 +85,54 @@ public sealed class ToolNameTests(GatewayFixture fixture) : McpTest(fixture), IC
     }
 
     [Theory]
+    [InlineData("""["add"]""", true, """["add","echo"]""", true, """["echo"]""", false)]
+    [InlineData("""["add"]""", true, "", true, """["failing"]""", false)]
+    [InlineData("", true, """["add"]""", false, "", false)]
+    [InlineData("""["add","echo"]""", true, """["echo"]""", false, """["echo","add"]""", false)]
+    [InlineData("""["add","nothing"]""", true, """["add","nothing"]""", false, """["nothing"]""", false)]
+    [InlineData("""["add"]""", true, """["echo"]""", true, """["add"]""", false)]
+    [InlineData("""{"read_only":true}""", true, """{"read_only":true,"tool_names":["add"]}""", false, """["add"]""", true)]
+    [InlineData("""{"read_only":true}""", true, """{"read_only":false}""", true, """{"tool_names":["echo"],"read_only":true}""", false)]
+    public async Task AllowedToolsOfALaterRequest_ListAgainOnlyWhenTheyAllowMore(string first, bool lists1, string second, bool lists2, string third, bool lists3)
+    {
+        await StartAsync();
+        string? previous = null;
+        foreach (var (filter, lists) in ((string, bool)[])[(first, lists1), (second, lists2), (third, lists3)])
+        {
+            var more = filter.Length == 0 ? "" : $",\"allowed_tools\":{filter}";
+            var chained = previous is null ? "" : $"\"previous_response_id\":\"{previous}\",";
+
+            var response = await CreateAsync($$"""{{{chained}}"input":"Go","tools":[{{Mcp(more: more)}}]}""");
+
+            Assert.Equal((filter, lists), (filter, response.Types("output").Contains("mcp_list_tools")));
+            Assert.Equal(OfferedBy(filter).Order(), (Upstream.LastCall.Body["tools"]?.AsArray().Select(tool => (string?)tool!["function"]!["name"]) ?? []).Order());
+            previous = response.Text("id");
+        }
+    }
+
+    [Theory]
+    [InlineData("""["add"]""", false)]
+    [InlineData("""["add","echo"]""", true)]
+    [InlineData("", false)]
+    public async Task ListThatTheClientBrings_StandsUnlessAToolThatIsNamedIsMissing(string filter, bool lists)
+    {
+        await StartAsync();
+        var first = await CreateAsync($$"""{"input":"One","store":false,"tools":[{{Mcp(more: ",\"allowed_tools\":[\"add\"]")}}]}""");
+        var more = filter.Length == 0 ? "" : $",\"allowed_tools\":{filter}";
+
+        var second = await CreateAsync($$"""
+            {"store":false,"tools":[{{Mcp(more: more)}}],"input":[{{first.At("output[0]").GetRawText()}},{"role":"user","content":"Two"}]}
+            """);
+
+        Assert.Equal(lists, second.Types("output").Contains("mcp_list_tools"));
+    }
+
+    private static IEnumerable<string> OfferedBy(string filter) => ((string[])["add", "echo", "failing"])
+        .Where(name => !filter.Contains("[", StringComparison.Ordinal) || filter.Contains($"\"{name}\"", StringComparison.Ordinal))
+        .Where(name => !filter.Contains("read_only", StringComparison.Ordinal) || filter.Contains("true", StringComparison.Ordinal) == (name != "failing"))
+        .Select(name => $"srv__{name}");
+
+    [Theory]
     [InlineData("functions.srv__echo")]
     [InlineData("SRV__Echo")]
     public async Task NameThatTheModelAlters_IsUnderstood(string name)

@@ -12,6 +12,7 @@ public sealed class ToolSecretTests(GatewayFixture fixture) : McpTest(fixture), 
 {
     private const string Token = "tk-5ecret-0f-the-client";
     private const string HeaderValue = "hv-5ecret-0f-the-client";
+    private const string QueryValue = "qv-5ecret-0f-the-client";
     private const string OperatorKey = "ok-5ecret-0f-the-operator";
 
     [Theory]
@@ -126,6 +127,52 @@ public sealed class ToolSecretTests(GatewayFixture fixture) : McpTest(fixture), 
     }
 
     [Fact]
+    public async Task ApprovedCall_GoesToTheWholeUrlThatTheApprovingRequestBrings()
+    {
+        await StartAsync(null, null);
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))), ChatAnswer.Say("Done."));
+        var asked = await CreateAsync($$"""{"input":"Go","tools":[{{SecretMcp("always")}}]}""");
+
+        var response = await CreateAsync($$"""
+            {"previous_response_id":"{{asked.Text("id")}}","tools":[{{SecretMcp("always")}}],
+             "input":[{"type":"mcp_approval_response","approval_request_id":"{{asked.Text("output[1].id")}}","approve":true}]}
+            """);
+
+        Assert.Equal("Echo: hi", response.Text("output[0].output"));
+        Assert.Equal($"?key={QueryValue}", Assert.Single(Server.Calls).Query);
+        AssertNoSecret(asked.GetRawText() + response.GetRawText(), "the responses");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task NamedServerForBindingsOnly_CanNotBeNamedByARequest(bool withUrl)
+    {
+        await StartAsync(server => [
+            ("Gateway:Tools:Servers:own:Url", server.Endpoint.AbsoluteUri), ("Gateway:Tools:Servers:own:ApiKey", OperatorKey),
+            ("Gateway:Tools:Servers:own:Requests", "false"), ("Gateway:Tools:Bindings:web_search:Server", "own"), ("Gateway:Tools:Bindings:web_search:Tool", "echo"),
+            ("Gateway:Tools:Bindings:web_search:Arguments:message", "query"),
+        ]);
+        Server.RequiredBearer = OperatorKey;
+        var tool = withUrl ? Mcp("own") : """{"type":"mcp","server_label":"own"}""";
+
+        var reply = await PostAsync(WithModel($$"""{"input":"Go","tools":[{{tool}}]}"""));
+
+        if (withUrl)
+        {
+            // A URL of the client's under that label is the client's, and gets no key.
+            reply.AssertError(424, "http_error", "tools", "external_connector_error");
+            return;
+        }
+
+        reply.AssertError(400, "missing_required_parameter", "tools[0].server_url");
+        Assert.Empty(Server.Requests);
+        Upstream.Enqueue(Calls(("web_search", """{"query":"cats"}""")), ChatAnswer.Say("Done."));
+        await CreateAsync("""{"input":"Go","tools":[{"type":"web_search"}]}""");
+        Assert.Equal("tool: Echo: cats", Prompt.Last());
+    }
+
+    [Fact]
     public async Task LabelThatNoServerHas_NeedsAUrl()
     {
         var reply = await PostAsync(WithModel("""{"input":"Go","tools":[{"type":"mcp","server_label":"unknown"}]}"""));
@@ -143,7 +190,9 @@ public sealed class ToolSecretTests(GatewayFixture fixture) : McpTest(fixture), 
         return await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1")) with { StorePath = storePath, Redis = redis });
     }
 
-    private string SecretMcp() => Mcp(more: $$$""","authorization":"{{{Token}}}","headers":{"X-Api-Key":"{{{HeaderValue}}}"}""");
+    private string SecretMcp(string approval = "never") =>
+        Mcp(approval: approval, more: $$$""","authorization":"{{{Token}}}","headers":{"X-Api-Key":"{{{HeaderValue}}}"}""")
+            .Replace(Server.Endpoint.AbsoluteUri, $"{Server.Endpoint}?key={QueryValue}", StringComparison.Ordinal);
 
     private async Task AssertSecretsStayAsync(TestGateway gateway, bool streamed)
     {
@@ -154,6 +203,8 @@ public sealed class ToolSecretTests(GatewayFixture fixture) : McpTest(fixture), 
 
         Assert.Equal(2, Server.Calls.Count);
         Assert.Equal(["type", "server_label", "server_url", "require_approval"], response.At("tools[0]").EnumerateObject().Select(member => member.Name));
+        Assert.Equal(Server.Endpoint.AbsoluteUri, response.Text("tools[0].server_url"));
+        Assert.All(Server.Requests, request => Assert.Equal($"?key={QueryValue}", request.Query));
         AssertNoSecret(response.GetRawText() + next.GetRawText(), "the response");
         AssertNoSecret((await GetAsync("/v1/responses/" + response.Text("id"))).AssertOk().GetRawText(), "the stored response");
         AssertNoSecret((await GetAsync($"/v1/responses/{response.Text("id")}/input_items")).AssertOk().GetRawText(), "the input items");
@@ -163,7 +214,7 @@ public sealed class ToolSecretTests(GatewayFixture fixture) : McpTest(fixture), 
 
     private static void AssertNoSecret(string text, string where)
     {
-        foreach (var secret in (string[])[Token, HeaderValue, OperatorKey])
+        foreach (var secret in (string[])[Token, HeaderValue, QueryValue, OperatorKey])
         {
             Assert.False(text.Contains(secret, StringComparison.Ordinal), $"'{secret}' is in {where}.");
         }

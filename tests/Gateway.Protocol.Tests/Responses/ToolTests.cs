@@ -29,6 +29,32 @@ public sealed class ToolTests
     }
 
     [Theory]
+    [InlineData("https://mcp.example.com/mcp", "https://mcp.example.com/mcp")]
+    [InlineData("https://MCP.example.com", "https://MCP.example.com")]
+    [InlineData("https://mcp.example.com/mcp?key=secret", "https://mcp.example.com/mcp")]
+    [InlineData("https://mcp.example.com?key=secret", "https://mcp.example.com/")]
+    [InlineData("https://mcp.example.com:8443/a%20b?", "https://mcp.example.com:8443/a%20b")]
+    [InlineData("https://mcp.example.com/mcp#secret", "https://mcp.example.com/mcp")]
+    [InlineData("https://mcp.example.com/mcp#se?cret", "https://mcp.example.com/mcp")]
+    [InlineData("https://mcp.example.com/mcp\\u003fkey=secret", "https://mcp.example.com/mcp")]
+    [InlineData("https:\\/\\/user:secret@mcp.example.com\\/mcp?key=secret", "https://mcp.example.com/mcp")]
+    [InlineData("https://secret@mcp.example.com/mcp", "https://mcp.example.com/mcp")]
+    [InlineData("https://user:secret@mcp.example.com/a@b?key=secret", "https://mcp.example.com/a@b")]
+    [InlineData(" https://user:secret@mcp.example.com/mcp ", "https://mcp.example.com/mcp")]
+    public void Parse_ServerUrl_IsUsedAsItIsAndEchoedWithoutWhatMayBeSecret(string url, string echoed)
+    {
+        var request = Requests.Parse(
+            Requests.With($$"""
+                "tools":[{"type":"mcp","server_label":"l","server_url":"{{url}}","headers":{"x":"secret"},"allowed_tools":["a"]}]
+                """.Trim()),
+            RequestRules.Default with { ServerTools = new ServerToolRules() });
+
+        Assert.Equal($$"""[{"type":"mcp","server_label":"l","server_url":"{{echoed}}","allowed_tools":["a"]}]""", Requests.Text(request.ToolsJson));
+        var whole = new Uri(System.Text.Json.JsonSerializer.Deserialize<string>($"\"{url}\"")!);
+        Assert.Equal((whole, whole.Query), (request.Servers.Single().Url, request.Servers.Single().Url!.Query));
+    }
+
+    [Theory]
     [InlineData("1", "invalid_type", "tools[0]")]
     [InlineData("{}", "missing_required_parameter", "tools[0].type")]
     [InlineData("""{"type":1}""", "invalid_type", "tools[0].type")]

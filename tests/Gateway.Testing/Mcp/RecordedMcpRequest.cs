@@ -14,6 +14,7 @@ public sealed class RecordedMcpRequest
     {
         HttpMethod = request.Method;
         Path = request.Path.Value ?? "";
+        Query = request.QueryString.Value ?? "";
         Headers = request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);
         SessionId = Headers.GetValueOrDefault("Mcp-Session-Id") ?? (request.Query.TryGetValue("sessionId", out var id) ? id.ToString() : null);
         Connection = connection;
@@ -25,6 +26,9 @@ public sealed class RecordedMcpRequest
 
     /// <summary><c>/mcp</c>, or <c>/sse</c> and <c>/message</c> of the legacy transport.</summary>
     public string Path { get; }
+
+    /// <summary>The query with its question mark; empty when there is none.</summary>
+    public string Query { get; }
 
     public IReadOnlyDictionary<string, string> Headers { get; }
 

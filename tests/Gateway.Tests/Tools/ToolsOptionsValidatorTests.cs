@@ -8,6 +8,24 @@ public sealed class ToolsOptionsValidatorTests
     [Fact]
     public void Validate_Defaults_AreValid() => Assert.True(new ToolsOptionsValidator().Validate(null, new ToolsOptions()).Succeeded);
 
+    [Theory]
+    [InlineData(true, false, true)]
+    [InlineData(false, true, true)]
+    [InlineData(false, false, false)]
+    public void Validate_ServerThatNothingCanUse_IsNamed(bool requests, bool bound, bool valid)
+    {
+        var options = new ToolsOptions
+        {
+            Servers = new Dictionary<string, NamedServerOptions> { ["own"] = new() { Url = "http://own/mcp", Requests = requests } },
+            Bindings = bound ? new Dictionary<string, BindingOptions> { ["python"] = new() { Server = "own", Tool = "run" } } : [],
+        };
+
+        var failures = new ToolsOptionsValidator().Validate(null, options).Failures;
+
+        Assert.Equal(
+            valid ? null : ["Gateway:Tools:Servers:own:Requests is false and no binding uses the server: nothing could use it."], failures);
+    }
+
     [Fact]
     public void Validate_EveryValueOutOfRange_NamesEachKeyValueAndRange()
     {

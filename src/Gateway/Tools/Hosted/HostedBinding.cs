@@ -1,3 +1,7 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
@@ -9,6 +13,9 @@ namespace Gateway.Tools.Hosted;
 /// <summary>One bound hosted tool: how its calls become calls of a server's tool, and the server's results the type's own items.</summary>
 internal sealed class HostedBinding
 {
+    /// <summary>Deeper than <c>Gateway:Limits:JsonDepth</c> may be.</summary>
+    private static readonly JsonDocumentOptions AsDeepAsRequests = new() { MaxDepth = 1024 };
+
     private readonly HostedForm _form;
     private readonly IReadOnlyDictionary<string, string> _arguments;
 
@@ -92,61 +99,120 @@ internal sealed class HostedBinding
         return json.WrittenSpan.ToArray();
     }
 
-    /// <summary>The outcome in the type's own form.</summary>
+    /// <summary>The outcome in the type's own form. What the server's answer lacks of it makes the call a failed one.</summary>
     /// <param name="answer">The server's.</param>
     /// <param name="text">What the model reads of it.</param>
     /// <param name="include">What the client wants to see.</param>
-    public ServerCallResult ResultOf(McpCallOutcome answer, string text, Includes include)
+    /// <param name="resultBytes">The most bytes of <c>results</c>.</param>
+    /// <param name="imageBytes">The longest image.</param>
+    public ServerCallResult ResultOf(McpCallOutcome answer, string text, Includes include, int resultBytes, int imageBytes)
     {
-        var end = answer.Failure is null && !answer.IsError ? ServerCallEnd.Completed : ServerCallEnd.Failed;
-        using var json = new PooledBuffer(256);
-        switch (Kind)
+        if (Kind == ServerCallKind.ImageGeneration)
         {
-            case ServerCallKind.FileSearch:
-                json.Append(",\"results\":"u8);
-                json.Append(include.HasFlag(Includes.FileSearchResults) ? FileResults(answer, text) : "null"u8);
-                break;
-            case ServerCallKind.CodeInterpreter:
-                json.Append(",\"outputs\":"u8);
-                if (include.HasFlag(Includes.CodeInterpreterOutputs))
-                {
-                    json.Append("[{\"type\":\"logs\",\"logs\":"u8);
-                    json.AppendString(text);
-                    json.Append("}]"u8);
-                }
-                else
-                {
-                    json.Append("null"u8);
-                }
-
-                break;
-            case ServerCallKind.ImageGeneration:
-                json.Append(",\"result\":"u8);
-                json.AppendString(ImageOf(answer));
-                text = end == ServerCallEnd.Completed ? "The image was made and is shown to the user." : text;
-                break;
+            return ImageOf(answer, text, imageBytes);
         }
 
-        return new ServerCallResult(end, text, json.WrittenSpan.ToArray());
+        using var json = new PooledBuffer(256);
+        if (Kind == ServerCallKind.FileSearch && include.HasFlag(Includes.FileSearchResults))
+        {
+            AppendFileResults(json, answer, text, resultBytes);
+        }
+        else if (Kind == ServerCallKind.CodeInterpreter && include.HasFlag(Includes.CodeInterpreterOutputs))
+        {
+            json.Append("[{\"type\":\"logs\",\"logs\":"u8);
+            json.AppendString(text);
+            json.Append("}]"u8);
+        }
+
+        return Result(answer.Failure is null && !answer.IsError ? ServerCallEnd.Completed : ServerCallEnd.Failed, text, json.WrittenSpan);
     }
 
-    private static string? ImageOf(McpCallOutcome answer) =>
-        answer.Result?.Content.OfType<ImageContentBlock>().FirstOrDefault() is { } image ? Convert.ToBase64String(image.DecodedData.Span) : null;
+    /// <summary>The outcome of a call that came to nothing.</summary>
+    public ServerCallResult Failed(string error) => Result(ServerCallEnd.Failed, error, default);
 
-    /// <summary>The server's <c>results</c> when it gives them in the type's form, else all of its text as one passage.</summary>
-    private static ReadOnlySpan<byte> FileResults(McpCallOutcome answer, string text)
+    /// <param name="end">How the call ended.</param>
+    /// <param name="text">What the model reads.</param>
+    /// <param name="shown">What the client sees, as JSON; empty for nothing.</param>
+    private ServerCallResult Result(ServerCallEnd end, string text, ReadOnlySpan<byte> shown)
     {
-        if (answer.Result?.StructuredContent is { ValueKind: JsonValueKind.Object } structured
-            && structured.TryGetProperty("results"u8, out var results) && results.ValueKind == JsonValueKind.Array)
+        var member = Kind switch
         {
-            return System.Text.Encoding.UTF8.GetBytes(results.GetRawText());
+            ServerCallKind.FileSearch => ",\"results\":"u8,
+            ServerCallKind.CodeInterpreter => ",\"outputs\":"u8,
+            ServerCallKind.ImageGeneration => ",\"result\":"u8,
+            _ => default,
+        };
+        return new ServerCallResult(end, text, member.IsEmpty ? default : (byte[])[.. member, .. shown.IsEmpty ? "null"u8 : shown]);
+    }
+
+    /// <summary>The server's first image. Without one the model must not believe that there is.</summary>
+    private ServerCallResult ImageOf(McpCallOutcome answer, string text, int maxBytes)
+    {
+        if (answer.Failure is not null || answer.IsError)
+        {
+            return Failed(text);
         }
 
-        using var json = new PooledBuffer(text.Length + 32);
-        json.Append("[{\"text\":"u8);
+        if (answer.Result?.Content.OfType<ImageContentBlock>().FirstOrDefault() is not { } image)
+        {
+            return Failed(text.Length == 0 ? "The tool made no image." : $"The tool made no image. It says: {text}");
+        }
+
+        if (!Base64.IsValid(image.Data.Span, out var bytes) || bytes == 0)
+        {
+            return Failed("The tool's image can not be read.");
+        }
+
+        return bytes > maxBytes
+            ? Failed(string.Create(CultureInfo.InvariantCulture, $"The tool's image has more than {maxBytes:N0} bytes."))
+            : Result(ServerCallEnd.Completed, "The image was made and is shown to the user.", Encoding.UTF8.GetBytes($"\"{Convert.ToBase64String(image.DecodedData.Span)}\""));
+    }
+
+    /// <summary>The server's <c>results</c> when it gives them in the type's form, as many whole ones as may be; else all of its text as one passage.</summary>
+    private static void AppendFileResults(PooledBuffer json, McpCallOutcome answer, string text, int maxBytes)
+    {
+        json.Append((byte)'[');
+        if (answer.Result?.StructuredContent is { ValueKind: JsonValueKind.Object } structured
+            && structured.TryGetProperty("results"u8, out var results) && results.ValueKind == JsonValueKind.Array
+            && results.EnumerateArray().All(static result => result.ValueKind == JsonValueKind.Object))
+        {
+            AppendWholeOnes(json, results, maxBytes);
+        }
+        else
+        {
+            AppendPassage(json, text);
+        }
+
+        json.Append((byte)']');
+    }
+
+    private static void AppendWholeOnes(PooledBuffer json, JsonElement results, int maxBytes)
+    {
+        var shown = 0;
+        foreach (var result in results.EnumerateArray())
+        {
+            var raw = JsonMarshal.GetRawUtf8Value(result);
+            if (json.Length + raw.Length > maxBytes)
+            {
+                break;
+            }
+
+            json.Append(shown++ > 0 ? ","u8 : default);
+            json.Append(raw);
+        }
+
+        if (shown < results.GetArrayLength())
+        {
+            json.Append(shown > 0 ? ","u8 : default);
+            AppendPassage(json, string.Create(CultureInfo.InvariantCulture, $"[The results are cut here: {shown:N0} of {results.GetArrayLength():N0} are shown.]"));
+        }
+    }
+
+    private static void AppendPassage(PooledBuffer json, string text)
+    {
+        json.Append("{\"text\":"u8);
         json.AppendString(text);
-        json.Append("}]"u8);
-        return json.WrittenSpan.ToArray();
+        json.Append((byte)'}');
     }
 
     private static void WriteDeclared(Utf8JsonWriter writer, string name, ReadOnlyMemory<byte> declaration, string path)
@@ -156,7 +222,7 @@ internal sealed class HostedBinding
             return;
         }
 
-        using var document = JsonDocument.Parse(declaration);
+        using var document = JsonDocument.Parse(declaration, AsDeepAsRequests);
         var value = document.RootElement;
         foreach (var member in path.Split('.'))
         {
@@ -171,14 +237,5 @@ internal sealed class HostedBinding
     }
 
     /// <summary>The one argument that the model writes; empty when it left it out.</summary>
-    private string WrittenIn(string arguments)
-    {
-        if (!ServerTools.IsObject(arguments))
-        {
-            return string.Empty;
-        }
-
-        using var document = JsonDocument.Parse(arguments);
-        return document.RootElement.TryGetProperty(_form.Argument, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : string.Empty;
-    }
+    private string WrittenIn(string arguments) => ToolArguments.TextOf(arguments, _form.Argument);
 }

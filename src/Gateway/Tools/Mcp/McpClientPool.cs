@@ -47,7 +47,7 @@ internal sealed class McpClientPool : IMcpClientPool, IAsyncDisposable
     {
         var outcome = ParseArguments(argumentsJson) is { } arguments
             ? await UseAsync(server, CallAsync, McpCallOutcome.Failed, _ => false)
-            : McpCallOutcome.Failed(new McpFailure(McpFailureKind.Protocol, null, "The arguments of the call are not a JSON object.") { IsNotRun = true });
+            : McpCallOutcome.Failed(new McpFailure(McpFailureKind.Protocol, null, "The arguments of the call are not a JSON object, or nest too deeply.") { IsNotRun = true });
         return Count("call", outcome);
 
         async Task<McpCallOutcome> CallAsync(McpPoolEntry entry)

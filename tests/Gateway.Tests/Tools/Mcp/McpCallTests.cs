@@ -420,8 +420,12 @@ public sealed class McpCallTests : IAsyncLifetime
     [InlineData("[]")]
     [InlineData("\"done\"")]
     [InlineData("null")]
-    public async Task Call_ResultThatIsNoObject_IsAProtocolFailure(string result)
+    [InlineData("""{"structuredContent":{"results":[{"text":"\ud83d"}]}}""")]
+    [InlineData("""{"structuredContent":{"\ud83d":1,"results":[]}}""")]
+    [InlineData("""{"structuredContent":{"results":DEEP}}""")]
+    public async Task Call_ResultThatCanNotBeRead_IsAProtocolFailure(string result)
     {
+        result = result.Replace("DEEP", new string('[', 100) + new string(']', 100), StringComparison.Ordinal);
         await using var raw = await RawMcpServer.StartAsync(async exchange =>
         {
             if (exchange.Method != "tools/call")
