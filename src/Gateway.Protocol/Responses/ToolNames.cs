@@ -22,12 +22,28 @@ public static partial class ToolNames
         ArgumentNullException.ThrowIfNull(ns);
         ArgumentNullException.ThrowIfNull(name);
         var full = ns + Separator + name;
-        if (LegalName().IsMatch(full))
+        return LegalName().IsMatch(full) ? full : WithHash(full, full);
+    }
+
+    /// <summary>
+    /// The same, unless it is <paramref name="taken"/>: <c>a__b</c> of the namespace <c>x</c> and <c>b</c> of <c>x__a</c> are one name. Then a name
+    /// that is free, cut and with a hash, always the same for the same two names and the same taken ones.
+    /// </summary>
+    public static string Flatten(string ns, string name, IReadOnlySet<string> taken)
+    {
+        ArgumentNullException.ThrowIfNull(taken);
+        var flat = Flatten(ns, name);
+        for (var attempt = 0; taken.Contains(flat); attempt++)
         {
-            return full;
+            flat = WithHash(ns + Separator + name, $"{ns}\0{name}\0{attempt}");
         }
 
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(full)).AsSpan(0, 4));
+        return flat;
+    }
+
+    private static string WithHash(string full, string hashed)
+    {
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(hashed)).AsSpan(0, 4));
         var legal = new StringBuilder(MaxLength);
         foreach (var c in full.AsSpan(0, Math.Min(full.Length, MaxLength - hash.Length - 1)))
         {

@@ -250,15 +250,15 @@ internal sealed partial class MessageAssembler
     {
         var tool = new Message(MessageRole.Tool) { ToolCallId = call.Id };
         var item = _chat.Items[call.Item];
-        if (HiddenCallOf(item) is { } hidden)
-        {
-            MessageContent.AddText(tool.Content, MessageContent.Escape(hidden.Output), MessageContent.LineBreak);
-        }
-        else if (item.Kind == ItemKind.McpApprovalRequest)
+        if (item.Kind == ItemKind.McpApprovalRequest)
         {
             _serverCalls.IsRefused(item.Id, out var reason);
             var text = reason is null ? "The user declined this tool call." : $"The user declined this tool call: {reason}";
             MessageContent.AddText(tool.Content, MessageContent.Escape(text), MessageContent.LineBreak);
+        }
+        else if (HiddenCallOf(item) is { } hidden)
+        {
+            MessageContent.AddText(tool.Content, MessageContent.Escape(hidden.Output), MessageContent.LineBreak);
         }
         else if (item.Kind == ItemKind.McpCall)
         {

@@ -39,6 +39,9 @@ internal interface IResponseStore
     /// <param name="cancellationToken">Gives up waiting; it may be taken all the same.</param>
     ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken);
 
+    /// <summary>Who has taken it, or null when nobody has.</summary>
+    ValueTask<string?> FindOwnerAsync(string tenant, string name, CancellationToken cancellationToken);
+
     /// <summary>Gives back what <paramref name="owner"/> took. Nothing happens when somebody else has it.</summary>
     ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken);
 }

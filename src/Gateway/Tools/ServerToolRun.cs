@@ -227,7 +227,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         {
             case CallVerdict.AskUser:
                 events.WriteApprovalRequest(call.Label, call.Tool.Name, call.Arguments);
-                context.AddServerCall(events.State.Output[^1], call.UpstreamId, null, startsRound, startsKept);
+                context.AddServerCall(events.State.Output[^1], call.UpstreamId, HiddenOf(call, string.Empty, onlyIfRenamed: true), startsRound, startsKept);
                 return;
             case CallVerdict.Unknown:
                 context.AddWithheld(HiddenOf(call, $"There is no tool '{call.Tool.UpstreamName}'."), call.UpstreamId, startsRound);
@@ -242,7 +242,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         var result = await tools.WaitAsync(running, output, cancellationToken);
         Close(call, result);
         await output.FlushAsync(cancellationToken);
-        var hidden = call.Binding is null ? null : HiddenOf(call, result.Text);
+        var hidden = HiddenOf(call, result.Text, onlyIfRenamed: call.Binding is null);
         context.AddServerCall(events.State.Output[^1], call.UpstreamId, hidden, startsRound, startsKept);
     }
 
@@ -250,7 +250,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     /// The response ends while calls run, and tells what they did all the same: those beside the one that is waited for may be done. It sends
     /// nothing, since nobody waits for the client here.
     /// </summary>
-    private async Task TellInterruptedAsync(IReadOnlyList<ServerCall?> calls, Task<ServerCallResult>[] ended)
+    private async Task TellInterruptedAsync(List<ServerCall?> calls, Task<ServerCallResult>[] ended)
     {
         for (var i = 0; i < calls.Count; i++)
         {
@@ -276,6 +276,10 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         events.CloseServerCall(result.End, result.Members.Span);
         call.IsTold = true;
     }
+
+    /// <summary>What the model sees of a call; null when its item tells so, by the name that label and tool have together.</summary>
+    private static HiddenCall? HiddenOf(ServerCall call, string outputText, bool onlyIfRenamed) =>
+        onlyIfRenamed && call.Tool.UpstreamName == ToolNames.Flatten(call.Label, call.Tool.Name) ? null : HiddenOf(call, outputText);
 
     private static HiddenCall HiddenOf(ServerCall call, string outputText) =>
         new(call.Tool.UpstreamName, ToolArguments.IsObject(call.Arguments) ? call.Arguments : "{}", outputText);
@@ -398,9 +402,11 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 CallVerdict.Repeated => Task.FromResult(ServerCallItems.Failed(RepeatedText)),
                 _ => Task.FromResult(ServerCallItems.Failed(LimitText)),
             };
+            ServerCallResult result;
             try
             {
-                Close(call, await tools.WaitAsync(running, output, cancellationToken));
+                result = await tools.WaitAsync(running, output, cancellationToken);
+                Close(call, result);
                 await output.FlushAsync(cancellationToken);
             }
             catch (OperationCanceledException e) when (e is not ClientGoneException)
@@ -414,7 +420,8 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
                 throw;
             }
 
-            context.AddServerCall(events.State.Output[^1], null, null, startsRound: false, startsKept: false);
+            var hidden = HiddenOf(call, result.Text, onlyIfRenamed: true);
+            context.AddServerCall(events.State.Output[^1], null, hidden, startsRound: false, startsKept: false);
         }
 
         if (approved.Count > 0)
@@ -489,15 +496,18 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     private void Offer(DeclaredServer server, IReadOnlyList<McpListedTool> listed)
     {
         var taken = context.Tools.Select(static tool => tool.UpstreamName).ToHashSet(StringComparer.Ordinal);
+        var names = new HashSet<string>(StringComparer.Ordinal);
         var offered = new List<Tool>();
         foreach (var tool in listed)
         {
-            var upstreamName = ToolNames.Flatten(server.Label, tool.Name);
-            if (!server.Allows(tool.Name, tool.IsReadOnly) || !taken.Add(upstreamName))
+            // A list that a client brought may hold a name twice.
+            if (!server.Allows(tool.Name, tool.IsReadOnly) || !names.Add(tool.Name))
             {
                 continue;
             }
 
+            var upstreamName = ToolNames.Flatten(server.Label, tool.Name, taken);
+            taken.Add(upstreamName);
             offered.Add(new Tool
             {
                 Kind = ToolKind.Mcp,

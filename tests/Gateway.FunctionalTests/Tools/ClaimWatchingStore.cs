@@ -53,6 +53,9 @@ internal sealed class ClaimWatchingStore(SqliteResponseStore store) : IResponseS
         return taken;
     }
 
+    public ValueTask<string?> FindOwnerAsync(string tenant, string name, CancellationToken cancellationToken) =>
+        store.FindOwnerAsync(tenant, name, cancellationToken);
+
     public ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
         store.ReleaseAsync(tenant, name, owner, cancellationToken);
 }

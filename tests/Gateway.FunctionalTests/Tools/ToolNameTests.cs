@@ -47,16 +47,25 @@ public sealed class ToolNameTests(GatewayFixture fixture) : McpTest(fixture), IC
     }
 
     [Fact]
-    public async Task FunctionOfTheClientsWithTheSameName_IsTheClients()
+    public async Task FunctionOfTheClientsWithTheSameName_KeepsItsNameAndTheServersToolGetsAnother()
     {
         await StartAsync();
         Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))));
 
         var response = await CreateAsync($$$"""{"input":"Go","tools":[{"type":"function","name":"srv__echo","parameters":{"type":"object"}},{{{Mcp()}}}]}""");
 
-        Assert.Equal(["srv__add", "srv__echo", "srv__failing"], OfferedNames().Order(StringComparer.Ordinal));
+        Assert.Equal(4, OfferedNames().Distinct().Count());
         Assert.Equal(["mcp_list_tools", "function_call"], response.Types("output"));
         Assert.Empty(Server.Calls);
+
+        var other = OfferedNames().Single(name => name is not ("srv__echo" or "srv__add" or "srv__failing"))!;
+        Assert.Matches("^srv__echo_[0-9a-f]{8}$", other);
+        Upstream.Enqueue(Calls((other, Echo("ho"))), ChatAnswer.Say("Done."));
+        var next = await CreateAsync($$$"""
+            {"previous_response_id":"{{{response.Text("id")}}}","input":[{"type":"function_call_output","call_id":"{{{response.Text("output[1].call_id")}}}","output":"mine"}],
+             "tools":[{"type":"function","name":"srv__echo","parameters":{"type":"object"}},{{{Mcp()}}}]}
+            """);
+        Assert.Equal(("mcp_call", "echo", "Echo: ho"), (next.Text("output[0].type"), next.Text("output[0].name"), next.Text("output[0].output")));
     }
 
     [Fact]
@@ -70,18 +79,57 @@ public sealed class ToolNameTests(GatewayFixture fixture) : McpTest(fixture), IC
     }
 
     [Fact]
-    public async Task LabelsThatFlattenToTheSameName_OfferOneTool()
+    public async Task LabelsThatFlattenToTheSameName_OfferBothTools()
     {
         await StartAsync();
         var other = Own(await TestMcpServer.StartAsync());
         other.Add(TestMcpTools.Saying("b__c", "other"));
         Server.RemoveTools().Add(TestMcpTools.Saying("c", "first"));
-        Upstream.Enqueue(Calls(("a__b__c", "{}")), ChatAnswer.Say("Done."));
+        var tools = $"[{Mcp("a__b")},{Mcp("a", server: other)}]";
+        var listed = await CreateAsync($$"""{"input":"One","tools":{{tools}}}""");
+        var names = OfferedNames().ToArray();
+        Assert.Equal(("a__b__c", 2), (names[0], names.Length));
+        Assert.Matches("^a__b__c_[0-9a-f]{8}$", names[1]);
+        Upstream.Enqueue(Calls((names[1]!, "{}"), (names[0]!, "{}")), ChatAnswer.Say("Done."));
 
-        var response = await CreateAsync($$"""{"input":"Go","tools":[{{Mcp("a__b")}},{{Mcp("a", server: other)}}]}""");
+        var response = await CreateAsync($$"""{"input":"Two","previous_response_id":"{{listed.Text("id")}}","tools":{{tools}}}""");
 
-        Assert.Equal(["a__b__c"], OfferedNames());
-        Assert.Equal("first", response.Text("output[2].output"));
+        Assert.Equal(names, OfferedNames());
+        Assert.Equal([("a", "b__c", "other"), ("a__b", "c", "first")], response.Each("output").Take(2).Select(call => (call.Text("server_label"), call.Text("name"), call.Text("output"))));
+
+        // The model sees each call under the name that it gave, in this response and in the next one.
+        string[] calls = [$"assistant: {names[1]}({{}}) {names[0]}({{}})", "tool: other", "tool: first"];
+        Assert.Equal(calls, Prompt.TakeLast(3));
+        await CreateAsync($$"""{"input":"Three","previous_response_id":"{{response.Text("id")}}","tools":{{tools}}}""");
+        Assert.Equal([.. calls, "assistant: Done.", "user: Three"], Prompt.TakeLast(5));
+    }
+
+    [Theory]
+    [InlineData("true", "tool: other")]
+    [InlineData("false", "tool: The user declined this tool call.")]
+    public async Task ToolsWithOneName_AreChosenAndApprovedEachForItself(string approve, string outcome)
+    {
+        await StartAsync();
+        var other = Own(await TestMcpServer.StartAsync());
+        other.Add(TestMcpTools.Saying("b__c", "other"));
+        Server.RemoveTools().Add(TestMcpTools.Saying("c", "first"));
+        var tools = $"[{Mcp("a__b")},{Mcp("a", "always", server: other)}]";
+        Upstream.Enqueue(request => Calls(((string)request["tools"]![0]!["function"]!["name"]!, "{}")).For(request));
+
+        var asked = await CreateAsync($$$"""
+            {"input":"Go","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"a","name":"b__c"}]},"tools":{{{tools}}}}
+            """);
+
+        var name = Assert.Single(OfferedNames());
+        Assert.Equal(("mcp_approval_request", "a", "b__c"), (asked.Text("output[2].type"), asked.Text("output[2].server_label"), asked.Text("output[2].name")));
+        var response = await CreateAsync($$"""
+            {"previous_response_id":"{{asked.Text("id")}}","tools":{{tools}},
+             "input":[{"type":"mcp_approval_response","approval_request_id":"{{asked.Text("output[2].id")}}","approve":{{approve}}}]}
+            """);
+        Assert.Equal(approve == "true" ? 1 : 0, other.Calls.Count);
+        Assert.Equal(["user: Go", $"assistant: {name}({{}})", outcome], Prompt);
+        await CreateAsync($$"""{"previous_response_id":"{{response.Text("id")}}","input":"More","tools":{{tools}}}""");
+        Assert.Equal(["user: Go", $"assistant: {name}({{}})", outcome], Prompt.Take(3));
     }
 
     [Theory]

@@ -40,6 +40,28 @@ public sealed class ToolNamesTests
     public void Flatten_NamesAlikeAfterReplacement_StayApart() =>
         Assert.Distinct([ToolNames.Flatten("a.b", "c"), ToolNames.Flatten("a_b", "c"), ToolNames.Flatten("a b", "c"), ToolNames.Flatten("a.b", "c.")]);
 
+    [Fact]
+    public void Flatten_NameThatIsTaken_GivesAFreeLegalOneThatIsAlwaysTheSame()
+    {
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        Assert.Equal("a__b__c", Flat("a", "b__c"));
+        Assert.Matches("^a__b__c_[0-9a-f]{8}$", Flat("a__b", "c"));
+        Assert.Matches("^a__b__c_[0-9a-f]{8}$", Flat("a", "b__c"));
+        Assert.Matches("^n{55}_[0-9a-f]{8}$", Flat(new string('n', 70), "t"));
+        Assert.Matches("^n{55}_[0-9a-f]{8}$", Flat(new string('n', 70), "t"));
+
+        Assert.Equal(5, taken.Count);
+        Assert.All(taken, name => Assert.Null(ToolNames.Check(name, "name")));
+        Assert.Equal(taken.ElementAt(1), ToolNames.Flatten("a__b", "c", new HashSet<string> { "a__b__c" }));
+
+        string Flat(string ns, string name)
+        {
+            var flat = ToolNames.Flatten(ns, name, taken);
+            Assert.True(taken.Add(flat));
+            return flat;
+        }
+    }
+
     [Property(MaxTest = 1000)]
     public void Flatten_AnyNames_AreLegalAndAlwaysTheSame(NonNull<string> ns, NonNull<string> name)
     {

@@ -62,6 +62,9 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
     public ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken) =>
         _watch.WriteAsync("claim", ct => TakeAsync(RedisKeys.Claim(tenant, name), owner, ClaimLife.For(retention), ct), cancellationToken);
 
+    public ValueTask<string?> FindOwnerAsync(string tenant, string name, CancellationToken cancellationToken) =>
+        _watch.ReadAsync("find_owner", ct => ReadOwnerAsync(RedisKeys.Claim(tenant, name), ct), cancellationToken);
+
     public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
         await _watch.WriteAsync("release", ct => GiveBackAsync(RedisKeys.Claim(tenant, name), owner, ct), cancellationToken).ConfigureAwait(false);
 
@@ -75,6 +78,12 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
 
         // The owner may be this very caller, whose first reply was lost.
         return await db.StringGetAsync(claim, Primary).WaitAsync(cancellationToken).ConfigureAwait(false) == owner;
+    }
+
+    private async ValueTask<string?> ReadOwnerAsync(RedisKey claim, CancellationToken cancellationToken)
+    {
+        var db = await _connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        return await db.StringGetAsync(claim, Primary).WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private async ValueTask<bool> GiveBackAsync(RedisKey claim, string owner, CancellationToken cancellationToken)

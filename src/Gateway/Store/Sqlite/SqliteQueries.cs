@@ -93,6 +93,10 @@ internal static class SqliteQueries
         return new StoredPage([.. newestFirst ? page : page.Reverse()], HasMore: records.Count > query.Limit);
     }
 
+    /// <summary>Who has a claim, or null.</summary>
+    public static string? Owner(SqliteSession session, string tenant, string name, long now) => (string?)session.Prepare(
+        "SELECT owner FROM claim WHERE tenant = $1 AND name = $2 AND expires > $3", tenant, ClaimName.Of(name), now).ExecuteScalar();
+
     private static List<ResponseRecord> ReadRecords(SqliteCommand command)
     {
         using var rows = command.ExecuteReader();

@@ -125,6 +125,9 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
             session => SqliteWrites.Claim(session, tenant, name, owner, Now + (long)ClaimLife.For(retention).TotalMilliseconds, Now),
             cancellationToken);
 
+    public ValueTask<string?> FindOwnerAsync(string tenant, string name, CancellationToken cancellationToken) =>
+        ReadAsync("find_owner", session => SqliteQueries.Owner(session, tenant, name, Now), cancellationToken);
+
     public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
         await WriteAsync("release", session => SqliteWrites.Release(session, tenant, name, owner), cancellationToken).ConfigureAwait(false);
 
