@@ -127,6 +127,13 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
     public static ApiError ResponseInProgress(string id) => new(
         409, InvalidRequestType, "previous_response_in_progress", "previous_response_id", $"Previous response with id '{Shorten(id)}' is still in progress. Wait until it has ended.");
 
+    public static ApiError IdempotencyKeyReused() => new(
+        409, InvalidRequestType, "idempotency_key_reused", "Idempotency-Key", "This Idempotency-Key was used with another request body. Use a new key for a new request.");
+
+    public static ApiError IdempotencyKeyInUse() => new(
+        409, InvalidRequestType, "idempotency_key_in_use", "Idempotency-Key",
+        "A request with this Idempotency-Key is being made, or was made without being stored, so that its response can not be given again.");
+
     public static ApiError Internal() =>
         new(500, ServerErrorType, "internal_error", null, "The gateway had an internal error while processing your request. It has been logged.");
 

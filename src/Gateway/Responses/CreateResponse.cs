@@ -25,6 +25,7 @@ internal sealed class CreateResponse(
     ResponseMaker maker,
     ResponseKeeper keeper,
     DurableResponses durable,
+    IdempotencyKeys keys,
     OpenStreamLimiter limiter,
     IOptions<LimitsOptions> limits,
     StopDeadline stop,
@@ -32,7 +33,7 @@ internal sealed class CreateResponse(
     GatewayMetrics metrics)
 {
     /// <summary>Read by stock clients, which retry a 5xx by themselves otherwise.</summary>
-    private const string ShouldRetryHeader = "x-should-retry";
+    public const string ShouldRetryHeader = "x-should-retry";
 
     /// <summary>How long a client has to take the end of a response after the time for making it is over.</summary>
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(30);
@@ -49,13 +50,20 @@ internal sealed class CreateResponse(
                 return invalid;
             }
 
-            if (durable.Wants(request!, tenant))
+            if (IdempotencyKeys.Read(http.Request, dialect, body.WrittenMemory, out var key) is { } badKey)
             {
-                isOurs = false;
-                return await durable.CreateAsync(http, dialect, tenant, request!, body);
+                return badKey;
             }
 
-            return await MakeAsync(http, dialect, tenant, request!);
+            if (durable.Wants(request!, tenant, key))
+            {
+                isOurs = false;
+                return await durable.CreateAsync(http, dialect, tenant, request!, body, key);
+            }
+
+            return key is null
+                ? await MakeAsync(http, dialect, tenant, request!)
+                : await MakeOnceAsync(http, dialect, tenant, request!, key);
         }
         finally
         {
@@ -64,6 +72,24 @@ internal sealed class CreateResponse(
                 body.Dispose();
             }
         }
+    }
+
+    /// <summary>A response that is not stored: the key can only keep it from being made twice.</summary>
+    private async Task<ApiError?> MakeOnceAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, IdempotencyKey key)
+    {
+        if (!await keys.TakeAsync(tenant.Name, key, null, http.RequestAborted))
+        {
+            http.Response.Headers[ShouldRetryHeader] = "false";
+            return (await keys.FindAsync(tenant.Name, key, http.RequestAborted)).Error ?? ApiError.IdempotencyKeyInUse();
+        }
+
+        var error = await MakeAsync(http, dialect, tenant, request);
+        if (error is not null && !http.Response.Headers.ContainsKey(ShouldRetryHeader))
+        {
+            await keys.ReleaseAsync(tenant.Name, key, null);
+        }
+
+        return error;
     }
 
     private async Task<ApiError?> MakeAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request)
@@ -204,7 +230,7 @@ internal sealed class CreateResponse(
     }
 
     /// <summary>No model and no tool has done anything yet: a client may simply try again.</summary>
-    private static bool HasOnlyLists(ResponseState state) => state.Output.TrueForAll(static item => ItemTable.View(item).Kind == ItemKind.McpListTools);
+    public static bool HasOnlyLists(ResponseState state) => state.Output.TrueForAll(static item => ItemTable.View(item).Kind == ItemKind.McpListTools);
 
     /// <summary>A call of the gateway's has run: the same request once more would run it again.</summary>
     private static bool HasRunTools(ResponseState state) => state.Output.Exists(static item => ItemTable.View(item).Kind

@@ -8,7 +8,7 @@ using Gateway.Store;
 namespace Gateway.Responses;
 
 /// <summary>What can be done with stored responses: get, list, list the input, delete.</summary>
-internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunViews views, RunFollower follower, RunHost host)
+internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunViews views, RunReader reader, RunFollower follower, RunHost host)
 {
     /// <summary>How long the answer to a cancellation waits for the response to end.</summary>
     private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(5);
@@ -29,20 +29,13 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             return badStart;
         }
 
-        if (await FindAsync(tenant, id, http.RequestAborted) is not { } response)
+        if (!ResponseId.TryParse(id, out var responseId))
         {
-            return await GetLiveAsync(http, dialect, tenant, id, streams, from);
+            return ApiError.ResponseNotFound(id);
         }
 
-        if (streams)
-        {
-            return await FollowAsync(http, new RunKey(tenant.Name, response.Record.Id), from, window: null) is null ? null : NoEvents();
-        }
-
-        using var json = new PooledBuffer(4096);
-        StoredResponseWriter.Write(response, dialect, json);
-        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
-        return null;
+        var key = new RunKey(tenant.Name, responseId);
+        return streams ? await FollowAsync(http, key, from) : await reader.WriteAsync(http, dialect, tenant, key);
     }
 
     public async Task<ApiError?> DeleteAsync(HttpContext http, Tenant tenant, string id)
@@ -84,20 +77,12 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             await follower.WaitForEndAsync(key, CancelPatience, window: null, http.RequestAborted);
         }
 
-        if (await FindAsync(tenant, id, http.RequestAborted) is not { } response)
-        {
-            return await GetLiveAsync(http, dialect, tenant, id, streams: false, 0);
-        }
-
-        if (!StoredResponseWriter.IsBackground(response))
+        if (live is null && await FindAsync(tenant, id, http.RequestAborted) is { } response && !StoredResponseWriter.IsBackground(response))
         {
             return NotBackground();
         }
 
-        using var json = new PooledBuffer(4096);
-        StoredResponseWriter.Write(response, dialect, json);
-        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
-        return null;
+        return await reader.WriteAsync(http, dialect, tenant, key);
     }
 
     public async Task<ApiError?> ListAsync(HttpContext http, Dialect dialect, Tenant tenant)
@@ -207,38 +192,25 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
     private async ValueTask<StoredResponse?> FindAsync(Tenant tenant, string id, CancellationToken cancellationToken) =>
         ResponseId.TryParse(id, out var responseId) ? await store.GetAsync(tenant.Name, responseId, cancellationToken) : null;
 
-    /// <summary>A response that has not ended: its events, or as much as there is of it.</summary>
-    private async Task<ApiError?> GetLiveAsync(HttpContext http, Dialect dialect, Tenant tenant, string id, bool streams, long from)
+    /// <summary>The events of a response, as far as it keeps any.</summary>
+    private async Task<ApiError?> FollowAsync(HttpContext http, RunKey key, long from)
     {
-        if (!ResponseId.TryParse(id, out var responseId))
+        // The run first: it ends with the commit, so what is not found as one is found as the other.
+        TimeSpan? window = null;
+        if (await views.FindAsync(key, http.RequestAborted) is var (_, spec))
         {
-            return ApiError.ResponseNotFound(id);
+            if (!spec.KeepsEvents)
+            {
+                return NoEvents();
+            }
+
+            window = spec.Window;
+        }
+        else if (await store.GetAsync(key.Tenant, key.Id, http.RequestAborted) is null)
+        {
+            return ApiError.ResponseNotFound(key.Id.ToString());
         }
 
-        var key = new RunKey(tenant.Name, responseId);
-        if (await views.FindAsync(key, http.RequestAborted) is not var (run, spec))
-        {
-            return ApiError.ResponseNotFound(id);
-        }
-
-        if (streams)
-        {
-            return spec.KeepsEvents ? await FollowAsync(http, key, from, spec.Window) : NoEvents();
-        }
-
-        if (views.Read(key, spec, dialect, tenant) is not { } response)
-        {
-            return ApiError.ResponseNotFound(id);
-        }
-
-        using var json = new PooledBuffer(4096);
-        RunViews.Write(response, run.HasBegun, json);
-        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
-        return null;
-    }
-
-    private async Task<ApiError?> FollowAsync(HttpContext http, RunKey key, long from, TimeSpan? window)
-    {
         if (follower.TryEnter(out var place) is { } full)
         {
             return full;
@@ -246,23 +218,24 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
 
         using (place)
         {
-            return await follower.FollowAsync(http, key, from, window);
+            return await follower.FollowAsync(http, key, from, window) is null ? null : NoEvents();
         }
     }
 
     private async ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> FindInputAsync(Tenant tenant, string id, CancellationToken cancellationToken)
     {
-        if (await FindAsync(tenant, id, cancellationToken) is { } response)
-        {
-            return response.Turn.Input;
-        }
-
-        if (!ResponseId.TryParse(id, out var responseId) || await views.FindAsync(new RunKey(tenant.Name, responseId), cancellationToken) is not var (_, spec))
+        if (!ResponseId.TryParse(id, out var responseId))
         {
             return null;
         }
 
-        return views.Read(new RunKey(tenant.Name, responseId), spec, Dialect.OpenAi, tenant) is { } live ? new StoredInput(responseId, live.Request.Input).Items : null;
+        var key = new RunKey(tenant.Name, responseId);
+        if (await views.FindAsync(key, cancellationToken) is var (_, spec))
+        {
+            return views.Read(key, spec, Dialect.OpenAi, tenant) is { } live ? new StoredInput(responseId, live.Request.Input).Items : null;
+        }
+
+        return (await store.GetAsync(tenant.Name, responseId, cancellationToken))?.Turn.Input;
     }
 
     private static ApiError NotBackground() => ApiError.Invalid(null, null, "Cannot cancel a synchronous response.");

@@ -7,13 +7,25 @@ using Microsoft.Extensions.Options;
 
 namespace Gateway.Runs;
 
-/// <summary>Creates responses as durable runs: background ones, and stored streams that go on while their client is away.</summary>
+/// <summary>
+/// Creates responses as durable runs: background ones, stored streams that go on while their client is away, and stored ones with an
+/// <c>Idempotency-Key</c>, whose first request may have lost its client.
+/// </summary>
 internal sealed class DurableResponses(
-    RunHost host, RunFollower follower, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs, OpenStreamLimiter limiter, IOptions<StoreOptions> store)
+    RunHost host, RunFollower follower, IdempotencyKeys keys, RunReader reader, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs,
+    OpenStreamLimiter limiter, IOptions<StoreOptions> store, IOptions<LimitsOptions> limits)
 {
     /// <summary>The request is made as a run.</summary>
-    public bool Wants(ResponsesRequest request, Tenant tenant) => request.Background
-        || (store.Value.ResumeWindow > TimeSpan.Zero && request.Stream && request.Store && tenant.Policy.StoreAllowed && request.Generate && specs.CanKeep(request));
+    public bool Wants(ResponsesRequest request, Tenant tenant, IdempotencyKey? key)
+    {
+        if (request.Background)
+        {
+            return true;
+        }
+
+        var isStored = request.Store && tenant.Policy.StoreAllowed;
+        return isStored && request.Generate && specs.CanKeep(request) && (key is not null || (request.Stream && store.Value.ResumeWindow > TimeSpan.Zero));
+    }
 
     /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>
     /// <param name="http">The client.</param>
@@ -21,18 +33,31 @@ internal sealed class DurableResponses(
     /// <param name="tenant">Whose request it is.</param>
     /// <param name="request">The request, which looks into <paramref name="body"/>.</param>
     /// <param name="body">The body. It is given back here, or by the run.</param>
-    public async Task<ApiError?> CreateAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, PooledBuffer body)
+    /// <param name="key">The key that the request came with, or null.</param>
+    public async Task<ApiError?> CreateAsync(
+        HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, PooledBuffer body, IdempotencyKey? key)
     {
-        IDisposable? place = null;
         IDisposable? following = null;
-        var accepted = false;
+        using var held = new HeldThings(body);
         try
         {
-            if (Check(request, tenant, out place) is { } refused)
+            if (Check(request, tenant) is { } refused)
             {
                 return refused;
             }
 
+            if (key is not null && await keys.FindAsync(tenant.Name, key, http.RequestAborted) is var (first, clash) && (first is not null || clash is not null))
+            {
+                return await RepeatAsync(http, dialect, tenant, request, first, clash);
+            }
+
+            // A background response without a place waits for one.
+            if (limiter.TryEnter(tenant, out var place) is { } limited && !request.Background)
+            {
+                return limited;
+            }
+
+            held.Add(place);
             if (request.Stream && follower.TryEnter(out following) is { } full)
             {
                 return full;
@@ -44,52 +69,95 @@ internal sealed class DurableResponses(
                 return error;
             }
 
-            // Rendered now: a short response may be over, and its request given back, before this one is answered.
-            using var queued = new PooledBuffer(2048);
-            RunViews.Write(prepared, hasBegun: false, queued);
-            var terms = new RunTerms(request.Background, request.Stream, request.Background ? null : store.Value.ResumeWindow);
-            var key = new RunKey(tenant.Name, prepared.Id);
-            accepted = true;
-            var (run, notAccepted) = await host.AcceptAsync(prepared, body.WrittenMemory, terms, place, body, http.RequestAborted);
-            if (notAccepted is not null)
+            if (key is not null && !await keys.TakeAsync(tenant.Name, key, prepared.Id, http.RequestAborted))
             {
-                return notAccepted;
+                // Another one with the key came at the same moment.
+                (first, clash) = await keys.FindAsync(tenant.Name, key, http.RequestAborted);
+                return await RepeatAsync(http, dialect, tenant, request, first, clash);
             }
 
-            if (!request.Stream)
-            {
-                await JsonBody.WriteAsync(http, StatusCodes.Status200OK, queued);
-                return null;
-            }
-
-            var gone = await follower.FollowAsync(http, key, 0, terms.Window);
-            return gone is null ? null : run?.Error ?? gone;
+            return await StartAsync(http, dialect, prepared, body, held, place is not null, key);
         }
         finally
         {
             following?.Dispose();
-            if (!accepted)
-            {
-                place?.Dispose();
-                body.Dispose();
-            }
         }
     }
 
-    private ApiError? Check(ResponsesRequest request, Tenant tenant, out IDisposable? place)
+    private async Task<ApiError?> StartAsync(
+        HttpContext http, Dialect dialect, PreparedResponse prepared, PooledBuffer body, HeldThings held, bool hasPlace, IdempotencyKey? key)
     {
-        place = null;
-        if (!tenant.Policy.StoreAllowed)
+        var request = prepared.Request;
+
+        // Rendered now: a short response may be over, and its request given back, before this one is answered.
+        using var queued = new PooledBuffer(2048);
+        RunViews.Write(prepared, hasBegun: false, queued);
+        var (tenant, isStream, isBackground) = (prepared.Tenant, request.Stream, request.Background);
+        var window = isBackground || key is not null ? (TimeSpan?)null : store.Value.ResumeWindow;
+        var run = new RunKey(tenant.Name, prepared.Id);
+        var (accepted, error) = await host.AcceptAsync(
+            prepared, body.WrittenMemory, new RunTerms(isBackground, isStream, window, key is not null), hasPlace, held, http.RequestAborted);
+        if (error is null && isBackground && !isStream)
         {
-            return ApiError.UnsupportedValue("background", "Background mode is not available: this gateway stores no responses of yours.");
+            await JsonBody.WriteAsync(http, StatusCodes.Status200OK, queued);
+            return null;
         }
 
-        if (!keeper.IsAvailable)
+        error ??= await AnswerAsync(http, dialect, tenant, run, isStream, window);
+        error = error is null ? null : accepted?.Error ?? error;
+        if (error is not null && key is not null && !http.Response.HasStarted)
         {
-            return ApiError.StoreUnavailable();
+            await keys.ReleaseAsync(tenant.Name, key, run.Id);
         }
 
-        // A background response without a place waits for one.
-        return limiter.TryEnter(tenant, out place) is { } limited && !request.Background ? limited : null;
+        return error;
     }
+
+    private async Task<ApiError?> AnswerAsync(HttpContext http, Dialect dialect, Tenant tenant, RunKey run, bool isStream, TimeSpan? window)
+    {
+        if (isStream)
+        {
+            return await follower.FollowAsync(http, run, 0, window);
+        }
+
+        await follower.WaitForEndAsync(run, limits.Value.ResponseTime, window, http.RequestAborted);
+        return await reader.WriteAsync(http, dialect, tenant, run);
+    }
+
+    /// <summary>The same request once more: it gets the response of the first.</summary>
+    private async Task<ApiError?> RepeatAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, ResponseId? first, ApiError? clash)
+    {
+        if (first is not { } id)
+        {
+            // Stock clients try a 409 again.
+            http.Response.Headers[CreateResponse.ShouldRetryHeader] = "false";
+            return clash ?? ApiError.IdempotencyKeyInUse();
+        }
+
+        var run = new RunKey(tenant.Name, id);
+        if (request.Background && !request.Stream)
+        {
+            return await reader.WriteAsync(http, dialect, tenant, run);
+        }
+
+        if (!request.Stream)
+        {
+            return await AnswerAsync(http, dialect, tenant, run, isStream: false, window: null);
+        }
+
+        if (follower.TryEnter(out var following) is { } full)
+        {
+            return full;
+        }
+
+        using (following)
+        {
+            return await follower.FollowAsync(http, run, 0, window: null);
+        }
+    }
+
+    private ApiError? Check(ResponsesRequest request, Tenant tenant) =>
+        request.Background && !tenant.Policy.StoreAllowed
+            ? ApiError.UnsupportedValue("background", "Background mode is not available: this gateway stores no responses of yours.")
+            : keeper.IsAvailable ? null : ApiError.StoreUnavailable();
 }

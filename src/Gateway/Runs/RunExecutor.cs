@@ -53,9 +53,10 @@ internal sealed class RunExecutor(
         output.Events = events;
         events.Resume(told, spec.IsBackground);
         var journal = new RunJournal(taken.Journal, output, control);
+        var mayRefuse = accepted is not null && !spec.IsBackground;
         try
         {
-            var outcome = await MakeAsync(prepared, error, taken, control, events, output, journal, mayRefuse: accepted is not null && !spec.IsBackground);
+            var outcome = await MakeAsync(prepared, error, taken, control, events, output, journal, mayRefuse);
             if (outcome is null)
             {
                 await output.DrainAsync(control.LeaseLost);
@@ -63,7 +64,7 @@ internal sealed class RunExecutor(
                 return "handed_over";
             }
 
-            if (outcome.Error is not null && !events.HasStarted)
+            if (outcome.Error is not null && mayRefuse && (!events.HasStarted || (!spec.KeepsEvents && CreateResponse.HasOnlyLists(events.State))))
             {
                 // As without a run: it has not begun, and its client can be told by the status.
                 accepted!.Error = outcome.Error;
@@ -80,7 +81,7 @@ internal sealed class RunExecutor(
                 events.State.IncompleteReason = null;
             }
 
-            var ended = await EndAsync(prepared, envelope, events, outcome.Notes, output, control);
+            var ended = await EndAsync(prepared, envelope, events, outcome.Notes, output, control, spec.IsKeyed);
             if (ended)
             {
                 var status = System.Text.Encoding.ASCII.GetString(events.State.StatusText);
@@ -182,10 +183,11 @@ internal sealed class RunExecutor(
 
     /// <summary>Commits the response and ends its run, both in one step. False when the run is not this replica's any more.</summary>
     private async Task<bool> EndAsync(
-        PreparedResponse prepared, ResponseEnvelope envelope, ResponseEventStream events, CallNotes notes, RunOutput output, RunControl control)
+        PreparedResponse prepared, ResponseEnvelope envelope, ResponseEventStream events, CallNotes notes, RunOutput output, RunControl control,
+        bool isKeyed)
     {
         events.End();
-        var fence = await output.EndAsync(options.Value.EventRetention);
+        var fence = await output.EndAsync(isKeyed && options.Value.EventRetention < IdempotencyKeys.Life ? IdempotencyKeys.Life : options.Value.EventRetention);
         using var input = new StoredInput(prepared.Id, prepared.Request.Input);
         for (var delay = FirstDelay; ; delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
         {

@@ -73,14 +73,13 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// <param name="prepared">The response.</param>
     /// <param name="body">The request's body, which <paramref name="prepared"/> looks into.</param>
     /// <param name="terms">What kind of run it is.</param>
-    /// <param name="place">Its place among what is made at once; null when there was none: then it waits. It is given back by the run.</param>
-    /// <param name="bodyOwner">Given back when the run needs the body no more.</param>
+    /// <param name="hasPlace">It has a place among what is made at once; otherwise it waits for one.</param>
+    /// <param name="held">What the run holds: the place and the body. Taken over when the run begins here.</param>
     /// <param name="cancellationToken">Gives up before the run is accepted.</param>
     /// <returns>What is known of the run here, null when it waits; and the error when it was not accepted.</returns>
     public async Task<(AcceptedRun? Run, ApiError? Error)> AcceptAsync(
-        PreparedResponse prepared, ReadOnlyMemory<byte> body, RunTerms terms, IDisposable? place, IDisposable bodyOwner, CancellationToken cancellationToken)
+        PreparedResponse prepared, ReadOnlyMemory<byte> body, RunTerms terms, bool hasPlace, HeldThings held, CancellationToken cancellationToken)
     {
-        using var owned = new Owned(place, bodyOwner);
         if (_specs.Make(prepared, body, terms, out var spec) is { } refused)
         {
             return (null, refused);
@@ -94,9 +93,9 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             told.Add(json);
         }
 
-        var isMine = place is not null && !_handsOver && (!terms.IsBackground || _active.Count < _options.Concurrent);
+        var isMine = hasPlace && !_handsOver && (!terms.IsBackground || _active.Count < _options.Concurrent);
         var written = spec!.Write();
-        var held = _time.GetTimestamp();
+        var askedAt = _time.GetTimestamp();
         var token = await _runs.CreateAsync(
             new RunStart
             {
@@ -121,10 +120,10 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
         var accepted = new AcceptedRun(prepared, told);
         Begin(
-            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = held },
+            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt },
             new TakenRun(token.Value, written, [], IsCancelled: false),
             accepted,
-            owned.Release());
+            held.Release());
         return (accepted, null);
     }
 
@@ -136,8 +135,8 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             return false;
         }
 
-        using var owned = new Owned(place, null);
-        var held = _time.GetTimestamp();
+        using var held = new HeldThings(place);
+        var askedAt = _time.GetTimestamp();
         if (await _runs.TakeAsync(key, _owner, _options.Lease, cancellationToken) is not { } taken)
         {
             return false;
@@ -150,7 +149,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
 
         _metrics.Taken();
-        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = held }, taken, accepted: null, owned.Release());
+        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt }, taken, accepted: null, held.Release());
         return true;
     }
 
@@ -186,11 +185,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         return sink.Events;
     }
 
-    private void Begin(ActiveRun run, TakenRun taken, AcceptedRun? accepted, IDisposable owned)
+    private void Begin(ActiveRun run, TakenRun taken, AcceptedRun? accepted, HeldThings held)
     {
         _active[run.Key] = run;
         _metrics.Began();
-        run.Ended = Task.Run(() => RunAsync(run, taken, accepted, owned));
+        run.Ended = Task.Run(() => RunAsync(run, taken, accepted, held));
         if (_handsOver)
         {
             // The signal came while it was being accepted.
@@ -199,7 +198,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     }
 
     [SuppressMessage("Design", "CA1031", Justification = "The last stop: nobody waits for a run, and whatever it ended with must not end the process.")]
-    private async Task RunAsync(ActiveRun run, TakenRun taken, AcceptedRun? accepted, IDisposable owned)
+    private async Task RunAsync(ActiveRun run, TakenRun taken, AcceptedRun? accepted, HeldThings held)
     {
         var how = "abandoned";
         try
@@ -221,7 +220,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         finally
         {
             _active.TryRemove(run.Key, out _);
-            owned.Dispose();
+            held.Dispose();
             _metrics.Ended(how);
             if (_wake.CurrentCount == 0)
             {
@@ -395,30 +394,6 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             catch (ObjectDisposedException)
             {
                 // It ended meanwhile.
-            }
-        }
-    }
-
-    /// <summary>What a run holds while it is made; given back unless it was released to somebody.</summary>
-    private sealed class Owned(params IDisposable?[] things) : IDisposable
-    {
-        private bool _released;
-
-        public Owned Release()
-        {
-            _released = true;
-            return new Owned(things);
-        }
-
-        public void Dispose()
-        {
-            if (!_released)
-            {
-                _released = true;
-                foreach (var thing in things)
-                {
-                    thing?.Dispose();
-                }
             }
         }
     }

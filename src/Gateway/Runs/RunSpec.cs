@@ -22,6 +22,9 @@ internal sealed record RunSpec
     /// <summary>How long it goes on with nobody following it; null for ever.</summary>
     public TimeSpan? Window { get; init; }
 
+    /// <summary>It came with an <c>Idempotency-Key</c>: its events are kept as long as the key.</summary>
+    public bool IsKeyed { get; init; }
+
     /// <summary>The request's body; sealed when <see cref="IsSealed"/>.</summary>
     public required ReadOnlyMemory<byte> Body { get; init; }
 
@@ -42,6 +45,7 @@ internal sealed record RunSpec
             writer.WriteBoolean("background"u8, IsBackground);
             writer.WriteBoolean("events"u8, KeepsEvents);
             writer.WriteBoolean("sealed"u8, IsSealed);
+            writer.WriteBoolean("keyed"u8, IsKeyed);
             if (Window is { } window)
             {
                 writer.WriteNumber("window"u8, (long)window.TotalMilliseconds);
@@ -80,6 +84,7 @@ internal sealed record RunSpec
                 CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(root.GetProperty("created"u8).GetInt64()),
                 IsBackground = root.GetProperty("background"u8).GetBoolean(),
                 KeepsEvents = root.GetProperty("events"u8).GetBoolean(),
+                IsKeyed = root.GetProperty("keyed"u8).GetBoolean(),
                 IsSealed = root.GetProperty("sealed"u8).GetBoolean(),
                 Window = root.TryGetProperty("window"u8, out var window) ? TimeSpan.FromMilliseconds(window.GetInt64()) : null,
                 Body = spec[(end + 1)..],

@@ -33,6 +33,7 @@ internal sealed class RunSpecs(ResponsePreparer preparer, SecretSealer sealer)
             IsBackground = terms.IsBackground,
             KeepsEvents = terms.KeepsEvents,
             Window = terms.Window,
+            IsKeyed = terms.IsKeyed,
             IsSealed = hasCredentials,
             Body = hasCredentials ? Encoding.ASCII.GetBytes(sealer.Seal(prepared.Tenant.Name, Purpose, body.Span)) : body,
         };

@@ -12,6 +12,8 @@ internal static class RunsExtensions
         services.AddSingleton<IValidateOptions<RunOptions>, RunOptionsValidator>();
         services.AddSingleton<RunSpecs>();
         services.AddSingleton<RunViews>();
+        services.AddSingleton<RunReader>();
+        services.AddSingleton<IdempotencyKeys>();
         services.AddSingleton<RunMetrics>();
         services.AddSingleton<DurableResponses>();
         services.AddSingleton<RunExecutor>();

@@ -1,0 +1,82 @@
+using System.Security.Cryptography;
+using Gateway.Protocol.Responses;
+using Gateway.Store;
+
+namespace Gateway.Runs;
+
+/// <summary>
+/// Requests with an <c>Idempotency-Key</c>: the first of a tenant's requests with a key is made, the others get what it gave. The store keeps the
+/// key's hash, the body's hash and the response's id for 24 hours.
+/// </summary>
+internal sealed class IdempotencyKeys(IResponseStore store)
+{
+    public const string Header = "Idempotency-Key";
+
+    /// <summary>How long a key is kept, and the events of a response that was asked for with one.</summary>
+    public static readonly TimeSpan Life = TimeSpan.FromHours(24);
+
+    private const int MaxLength = 255;
+    private const string Prefix = "idempotency:";
+
+    /// <summary>Instead of an id: the response is not stored, so it can not be given again.</summary>
+    private const string Unstored = "-";
+
+    /// <summary>Reads the header. Null when there is none.</summary>
+    public static ApiError? Read(HttpRequest request, Dialect dialect, ReadOnlyMemory<byte> body, out IdempotencyKey? key)
+    {
+        key = null;
+        if (!request.Headers.TryGetValue(Header, out var values))
+        {
+            return null;
+        }
+
+        var text = values.ToString();
+        if (text.Length is 0 or > MaxLength || !text.All(static c => c is >= '!' and <= '~'))
+        {
+            return ApiError.InvalidValue(Header, $"Invalid '{Header}': expected 1 to {MaxLength} visible ASCII characters.");
+        }
+
+        key = new IdempotencyKey(Prefix + text, $"{dialect.Name}:{Convert.ToHexStringLower(SHA256.HashData(body.Span))}");
+        return null;
+    }
+
+    /// <summary>The response of the first request with the key. Null and no error when there was none so far.</summary>
+    public async ValueTask<(ResponseId? First, ApiError? Error)> FindAsync(string tenant, IdempotencyKey key, CancellationToken cancellationToken)
+    {
+        if (await store.FindOwnerAsync(tenant, key.Name, cancellationToken) is not { } owner)
+        {
+            return (null, null);
+        }
+
+        var parts = owner.Split('/', 2);
+        if (parts[0] != key.Body)
+        {
+            return (null, ApiError.IdempotencyKeyReused());
+        }
+
+        return ResponseId.TryParse(parts[1], out var id) ? (id, null) : (null, ApiError.IdempotencyKeyInUse());
+    }
+
+    /// <summary>Takes the key for a response. When another request has it, it is to be looked for (<see cref="FindAsync"/>).</summary>
+    /// <param name="tenant">Whose key it is.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="id">The response; null when it is not stored.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    public ValueTask<bool> TakeAsync(string tenant, IdempotencyKey key, ResponseId? id, CancellationToken cancellationToken) =>
+        store.ClaimAsync(tenant, key.Name, OwnerOf(key, id), Life, cancellationToken);
+
+    /// <summary>Gives the key back: nothing was made, and the same request may be tried again.</summary>
+    public async ValueTask ReleaseAsync(string tenant, IdempotencyKey key, ResponseId? id)
+    {
+        try
+        {
+            await store.ReleaseAsync(tenant, key.Name, OwnerOf(key, id), CancellationToken.None);
+        }
+        catch (StoreUnavailableException)
+        {
+            // It stays taken: the request is not made again, which is the safe side.
+        }
+    }
+
+    private static string OwnerOf(IdempotencyKey key, ResponseId? id) => $"{key.Body}/{id?.ToString() ?? Unstored + key.Nonce}";
+}
