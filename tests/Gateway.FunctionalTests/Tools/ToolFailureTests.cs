@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Gateway.FunctionalTests.Responses;
 using Gateway.Testing.Mcp;
+using Gateway.Testing.Redis;
 using Gateway.Testing.Scripting;
 using Gateway.Tools.Mcp;
 using Microsoft.Extensions.DependencyInjection;
@@ -251,6 +252,35 @@ public sealed class ToolFailureTests(GatewayFixture fixture) : McpTest(fixture),
         Assert.Equal(("completed", "Echo: hi"), (response.Text("output[1].status"), response.Text("output[1].output")));
         Assert.Single(Server.Calls);
         Assert.Equal(response.At("output").GetRawText(), (await GetAsync("/v1/responses/" + response.Text("id"))).AssertOk().At("output").GetRawText());
+    }
+
+    [Theory]
+    [InlineData("srv__echo", """{"message":"hi"}""", "false")]
+    [InlineData("web_search", """{"query":"cats"}""", "false")]
+    [InlineData("", "", null)]
+    public async Task ResponseThatIsNotKept_TellsClientsNotToRetry_WhenToolsHaveRun(string tool, string arguments, string? shouldRetry)
+    {
+        var redis = Own(await RedisProcess.StartAsync());
+        Server = Own(await TestMcpServer.StartAsync());
+        Server.Add(TestMcpTools.Echo);
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(
+            Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1"), ("Gateway:Store:CommandTimeout", "00:00:00.5"),
+            ("Gateway:Tools:Servers:own:Url", Server.Endpoint.AbsoluteUri), ("Gateway:Tools:Bindings:web_search:Server", "own"), ("Gateway:Tools:Bindings:web_search:Tool", "echo")) with
+        { Redis = redis.EndPoint });
+        Gateway.AllowedErrors = log => log.Category.StartsWith("Gateway.Store", StringComparison.Ordinal);
+        var last = ChatAnswer.Say("Done.").ToJson();
+        last = last with { Steps = [new HoldStep(), .. last.Steps] };
+        Upstream.Enqueue(tool.Length == 0 ? [last] : [Calls((tool, arguments)).ToJson(), last]);
+        var reply = PostAsync(WithModel($$"""{"input":"Go","tools":[{{Mcp()}},{"type":"web_search"}]}"""));
+        await last.Hold.Reached;
+
+        await redis.KillAsync();
+        last.Hold.Release();
+
+        (await reply).AssertError(503, "store_unavailable", null, "server_error");
+        Assert.Equal(shouldRetry, (await reply).Headers.TryGetValues("x-should-retry", out var values) ? string.Join(',', values) : null);
+        Assert.Equal(tool.Length == 0 ? 0 : 1, Server.Calls.Count);
     }
 
     [Theory]
