@@ -532,6 +532,25 @@ public abstract class RunStoreTests
     }
 
     [Fact]
+    public async Task End_LeavesNothingOfTheRunButItsEvents()
+    {
+        await using var test = await OpenAsync();
+        await test.Store.CommitAsync(Commits.Start(test.Tenant, test.Time.GetUtcNow()), None);
+        var one = await test.CountAsync();
+        await test.Store.CommitAsync(Commits.Start(test.Tenant, test.Time.GetUtcNow()), None);
+        var two = await test.CountAsync();
+        var start = RunStarts.Of(test.Tenant, "a");
+        await test.Runs.CreateAsync(start, None);
+        await test.Runs.AppendAsync(start.Run, 1, new RunAppend(2, RunStarts.Many("three"), 0, RunStarts.Many("round")), None);
+
+        await test.Store.CommitAsync(RunStarts.Commit(test, start.Run, 1, 3, "completed"), None);
+        await test.AdvanceAsync(RunStarts.EventRetention);
+
+        // A third response, like any other.
+        Assert.Equal(two + two - one, await test.CountAsync());
+    }
+
+    [Fact]
     public async Task Delete_OfTheResponse_TakesItsEventsToo()
     {
         await using var test = await OpenAsync();
@@ -701,9 +720,13 @@ public abstract class RunStoreTests
                 await using var brief = await test.Runs.WatchAsync(start.Run, () => { }, None);
             }
         }));
-        await using var watch = await test.Runs.WatchAsync(start.Run, woken.Wake, None);
 
-        await woken.ByAsync(() => test.Runs.AppendAsync(start.Run, 1, RunStarts.Events(2, "three"), None).AsTask());
+        // Each comes while the one before it goes.
+        for (var n = 0; n < 200; n++)
+        {
+            await using var watch = await test.Runs.WatchAsync(start.Run, woken.Wake, None);
+            await woken.ByAsync(() => test.Runs.AppendAsync(start.Run, 1, RunStarts.Events(2, "three"), None).AsTask());
+        }
     }
 
     [Fact]

@@ -109,8 +109,8 @@ internal static class SqliteRuns
         session.Prepare(
             "UPDATE run SET events = max(events, $2), entries = max(entries, $3), expires = $4 WHERE id = $1",
             run.Id,
-            events.Length == 0 ? 0 : firstEvent + events.Length,
-            entries.Length == 0 ? 0 : firstEntry + entries.Length,
+            LengthAfter(firstEvent, events),
+            LengthAfter(firstEntry, entries),
             now + run.Retention).ExecuteNonQuery();
         return true;
     }
@@ -153,8 +153,7 @@ internal static class SqliteRuns
     public static void End(SqliteSession session, SqliteRun run, RunFence fence, byte[][] lastEvents, long now)
     {
         InsertEvents(session, run.Id, fence.FirstEvent, lastEvents, run.Events);
-        var events = lastEvents.Length == 0 ? run.Events : Math.Max(run.Events, fence.FirstEvent + lastEvents.Length);
-        if (events == 0)
+        if (run.Events == 0 && lastEvents.Length == 0)
         {
             Remove(session, run.Id);
             return;
@@ -163,8 +162,8 @@ internal static class SqliteRuns
         session.Prepare("DELETE FROM run_journal WHERE run = $1", run.Id).ExecuteNonQuery();
         session.Prepare("DELETE FROM run_spec WHERE run = $1", run.Id).ExecuteNonQuery();
         session.Prepare(
-            "UPDATE run SET ended = 1, owner = NULL, events = $2, entries = 0, expires = $3 WHERE id = $1",
-            run.Id, events, now + Milliseconds(fence.EventRetention)).ExecuteNonQuery();
+            "UPDATE run SET ended = 1, owner = NULL, events = max(events, $2), entries = 0, expires = $3 WHERE id = $1",
+            run.Id, LengthAfter(fence.FirstEvent, lastEvents), now + Milliseconds(fence.EventRetention)).ExecuteNonQuery();
     }
 
     /// <summary>Removes the event log of a run that has ended.</summary>
@@ -271,6 +270,9 @@ internal static class SqliteRuns
         elements.Length > 0 && length < first
             ? throw new InvalidDataException("A log of a run is shorter than what is to be appended says.")
             : Math.Max(0, length - first);
+
+    /// <summary>How long a log is at least behind these elements; without any nothing is known of it.</summary>
+    private static long LengthAfter(long first, byte[][] elements) => elements.Length == 0 ? 0 : first + elements.Length;
 
     private static void InsertEvents(SqliteSession session, long run, long first, byte[][] events, long length)
     {
