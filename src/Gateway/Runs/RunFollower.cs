@@ -59,11 +59,11 @@ internal sealed class RunFollower(
 
             var isOver = false;
             var page = await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
-            if (page is { Count: 0 } && await runs.GetRunAsync(run, aborted) is null)
+            if (page is not { Count: > 0 })
             {
-                // What was written between the two looks is seen by the third.
-                isOver = true;
-                page = await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
+                // What was written between the two looks is seen by the third. A run that has just begun has no log yet.
+                isOver = await runs.GetRunAsync(run, aborted) is null;
+                page = isOver ? await runs.ReadEventsAsync(run, from, EventsPerRead, aborted) : [];
             }
 
             if (page is null)
