@@ -62,8 +62,7 @@ internal sealed class DurableResponses(
                 return null;
             }
 
-            var gone = await follower.FollowAsync(http, key, 0, terms.Window);
-            return gone is null ? null : run?.Error ?? gone;
+            return await follower.FollowAsync(http, key, 0, terms.Window, () => run?.Error);
         }
         finally
         {
