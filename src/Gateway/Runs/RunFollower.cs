@@ -42,7 +42,10 @@ internal sealed class RunFollower(
     /// <param name="run">The run.</param>
     /// <param name="from">The first sequence number.</param>
     /// <param name="window">How long the run goes on with nobody following; null when that does not matter to it.</param>
-    public async Task<ApiError?> FollowAsync(HttpContext http, RunKey run, long from, TimeSpan? window)
+    /// <param name="refusal">
+    /// Why the run ended before it told anything: the answer then. Null for a response that is there already, whose stream begins at once.
+    /// </param>
+    public async Task<ApiError?> FollowAsync(HttpContext http, RunKey run, long from, TimeSpan? window, Func<ApiError?>? refusal = null)
     {
         var aborted = http.RequestAborted;
         using var wake = new SemaphoreSlim(0);
@@ -61,14 +64,15 @@ internal sealed class RunFollower(
             var page = await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
             if (page is not { Count: > 0 })
             {
-                // What was written between the two looks is seen by the third. A run that has just begun has no log yet.
                 isOver = await runs.GetRunAsync(run, aborted) is null;
+
+                // A run that has told nothing so far has no log. What was written between the two looks is seen by the third.
                 page = isOver ? await runs.ReadEventsAsync(run, from, EventsPerRead, aborted) : [];
             }
 
             if (page is null)
             {
-                return await EndGoneAsync(http, sse, run, from, aborted);
+                return await EndGoneAsync(http, sse, refusal?.Invoke() ?? ApiError.ResponseNotFound(run.Id.ToString()), from, aborted);
             }
 
             foreach (var json in page)
@@ -89,7 +93,12 @@ internal sealed class RunFollower(
                 continue;
             }
 
-            await WaitAsync(wake, aborted);
+            if (refusal is null && !http.Response.HasStarted)
+            {
+                await sse.BeginAsync(aborted);
+            }
+
+            await WaitAsync(wake, window / 4 < Patience ? window.Value / 4 : Patience, aborted);
             await sse.KeepAliveAsync(aborted);
         }
     }
@@ -113,7 +122,7 @@ internal sealed class RunFollower(
                 await runs.FollowedAsync(run, cancellationToken);
             }
 
-            await WaitAsync(wake, cancellationToken);
+            await WaitAsync(wake, Patience, cancellationToken);
         }
 
         return true;
@@ -134,18 +143,17 @@ internal sealed class RunFollower(
         }
     }
 
-    private async Task WaitAsync(SemaphoreSlim wake, CancellationToken aborted)
+    private async Task WaitAsync(SemaphoreSlim wake, TimeSpan most, CancellationToken aborted)
     {
-        using var patience = new CancellationTokenSource(Patience, time);
+        using var patience = new CancellationTokenSource(most, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, aborted);
         await wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         aborted.ThrowIfCancellationRequested();
     }
 
     /// <summary>The event log is gone: deleted, or too old.</summary>
-    private static async Task<ApiError?> EndGoneAsync(HttpContext http, SseOutput sse, RunKey run, long sequence, CancellationToken aborted)
+    private static async Task<ApiError?> EndGoneAsync(HttpContext http, SseOutput sse, ApiError error, long sequence, CancellationToken aborted)
     {
-        var error = ApiError.ResponseNotFound(run.Id.ToString());
         if (!http.Response.HasStarted)
         {
             return error;
@@ -154,7 +162,9 @@ internal sealed class RunFollower(
         using var json = new PooledBuffer(512);
         json.Append("{\"type\":\"error\",\"sequence_number\":"u8);
         json.Append(System.Text.Encoding.ASCII.GetBytes(sequence.ToString(CultureInfo.InvariantCulture)));
-        json.Append(",\"code\":null,\"message\":"u8);
+        json.Append(",\"code\":"u8);
+        json.AppendString(error.Code);
+        json.Append(",\"message\":"u8);
         json.AppendString(error.Message);
         json.Append(",\"param\":null,\"error\":"u8);
         Dialect.WriteError(error, json);

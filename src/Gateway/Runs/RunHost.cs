@@ -128,9 +128,14 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     }
 
     /// <summary>Takes a run that nobody makes, if that can be. False when another replica has it, or there is none.</summary>
-    public async Task<bool> TryTakeAsync(RunKey key, CancellationToken cancellationToken)
+    /// <param name="key">The run.</param>
+    /// <param name="toEnd">It was cancelled, and is only to be ended: that needs no place among what is made at once.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<bool> TryTakeAsync(RunKey key, bool toEnd, CancellationToken cancellationToken)
     {
-        if (_handsOver || _active.ContainsKey(key) || _tenants.Find(key.Tenant) is not { } tenant || _limiter.TryEnter(tenant, out var place) is not null)
+        IDisposable? place = null;
+        if (_handsOver || _active.ContainsKey(key) || _tenants.Find(key.Tenant) is not { } tenant
+            || (!toEnd && _limiter.TryEnter(tenant, out place) is not null))
         {
             return false;
         }
@@ -359,7 +364,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                 return;
             }
 
-            await TryTakeAsync(key, _stopping.Token);
+            await TryTakeAsync(key, toEnd: false, _stopping.Token);
         }
     }
 

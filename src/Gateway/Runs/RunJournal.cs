@@ -42,7 +42,8 @@ internal sealed class RunJournal : ILoopJournal
 
     public CancellationToken HandOver => _control.HandingOver;
 
-    public ReadOnlyMemory<byte>? FindList(string serverLabel) => _lists.TryGetValue(serverLabel, out var item) ? item : null;
+    // Typed: a bare null would be converted into an empty memory.
+    public ReadOnlyMemory<byte>? FindList(string serverLabel) => _lists.TryGetValue(serverLabel, out var item) ? item : default(ReadOnlyMemory<byte>?);
 
     public ValueTask ListedAsync(string serverLabel, ReadOnlyMemory<byte> item, CancellationToken cancellationToken) =>
         _output.AppendAsync(JournalEntry.List(serverLabel, item), cancellationToken);

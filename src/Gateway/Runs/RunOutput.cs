@@ -23,6 +23,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     private readonly long _token;
     private readonly RunControl _control;
     private readonly TimeSpan _interval;
+    private readonly TimeSpan _keepAlive;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _sending = new(1);
     private readonly SemaphoreSlim _signal = new(0);
@@ -36,7 +37,8 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     private long _lastEvent;
 
     public RunOutput(
-        IRunStore store, RunKey run, long token, RunControl control, bool keepsEvents, long events, long entries, TimeSpan interval, TimeProvider time)
+        IRunStore store, RunKey run, long token, RunControl control, bool keepsEvents, long events, long entries, TimeSpan interval, TimeSpan keepAlive,
+        TimeProvider time)
     {
         _store = store;
         _run = run;
@@ -46,6 +48,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
         _firstEvent = events;
         _firstEntry = entries;
         _interval = interval;
+        _keepAlive = keepAlive;
         _time = time;
         _lastEvent = time.GetTimestamp();
         _pump = keepsEvents ? PumpAsync() : Task.CompletedTask;
@@ -87,9 +90,14 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
 
     public ValueTask KeepAliveAsync(CancellationToken cancellationToken)
     {
-        if (WantsEvents && _time.GetElapsedTime(_lastEvent) >= RepeatAfter)
+        if (WantsEvents && _time.GetElapsedTime(_lastEvent) is var silence && silence >= _keepAlive)
         {
-            Events!.RepeatInProgress();
+            // Those who follow are sent a sign of life as well, and with it the status: from now on a failure is an event.
+            Events!.Start();
+            if (silence >= RepeatAfter)
+            {
+                Events.RepeatInProgress();
+            }
         }
 
         return FlushAsync(cancellationToken);
