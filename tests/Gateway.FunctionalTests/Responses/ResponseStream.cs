@@ -11,13 +11,14 @@ internal sealed class ResponseStream
     private static readonly HashSet<string> Terminal = ["response.completed", "response.failed", "response.incomplete"];
 
     private readonly SortedDictionary<int, StreamItem> _items = [];
-    private readonly bool _isTakenOver;
 
-    private ResponseStream(IReadOnlyList<JsonElement> events, int comments, bool isTakenOver)
+    private readonly bool _wasResumed;
+
+    private ResponseStream(IReadOnlyList<JsonElement> events, int comments, bool wasResumed)
     {
-        _isTakenOver = isTakenOver;
         Events = events;
         Comments = comments;
+        _wasResumed = wasResumed;
     }
 
     public IReadOnlyList<JsonElement> Events { get; }
@@ -37,9 +38,9 @@ internal sealed class ResponseStream
 
     public IEnumerable<JsonElement> Of(string type) => Events.Where(e => e.Text("type") == type);
 
-    /// <param name="body">The whole body.</param>
-    /// <param name="isTakenOver">Another replica has gone on with the response: an item that its first one left half told is incomplete, and others follow.</param>
-    public static ResponseStream Parse(string body, bool isTakenOver = false)
+    /// <param name="body">The whole stream.</param>
+    /// <param name="wasResumed">Another replica went on with the response: what was open then is incomplete, wherever it stands.</param>
+    public static ResponseStream Parse(string body, bool wasResumed = false)
     {
         const string end = "data: [DONE]\n\n";
         Assert.EndsWith(end, body, StringComparison.Ordinal);
@@ -61,7 +62,7 @@ internal sealed class ResponseStream
             events.Add(data);
         }
 
-        var stream = new ResponseStream(events, comments, isTakenOver);
+        var stream = new ResponseStream(events, comments, wasResumed);
         stream.Check();
         return stream;
     }
@@ -92,17 +93,16 @@ internal sealed class ResponseStream
     {
         ResponseShape.Assert(response);
         Assert.Equal(Id, response.Text("id"));
-        // A background response is created as a queued one, and a cancelled one has no terminal event of its own.
-        var first = Events[1].Text("type") == "response.queued" ? "queued" : "in_progress";
-        var isCancelled = type == "response.failed" && response.Text("status") == "cancelled";
-        Assert.Equal(type is "response.created" ? first : isCancelled ? "cancelled" : type["response.".Length..], response.Text("status"));
+        var begins = Events[1].Text("type") == "response.queued" ? "queued" : "in_progress";
+        var status = response.Text("status");
+        Assert.Equal(type is "response.created" ? begins : type["response.".Length..], status == "cancelled" ? "failed" : status);
         if (!Terminal.Contains(type))
         {
             Assert.Equal(0, response.At("output").GetArrayLength());
             Assert.Equal(JsonValueKind.Null, response.At("usage").ValueKind);
         }
 
-        Assert.Equal(type == "response.failed" && !isCancelled, response.At("error").ValueKind == JsonValueKind.Object);
+        Assert.Equal(status == "failed", response.At("error").ValueKind == JsonValueKind.Object);
     }
 
     private void CheckItemEvent(JsonElement e)
@@ -126,13 +126,13 @@ internal sealed class ResponseStream
         Assert.Equal(_items.Count, output.Length);
         for (var i = 0; i < output.Length; i++)
         {
-            Assert.True(_items[i].IsDone || Final.Text("status") == "failed", $"Item {i} was never done.");
+            Assert.True(_items[i].IsDone || Final.Text("status") is "failed" or "cancelled", $"Item {i} was never done.");
             if (_items[i].IsDone)
             {
                 Assert.Equal(_items[i].DoneJson, output[i].GetRawText());
             }
 
-            if (output[i].Find("status")?.GetString() == "incomplete" && !_isTakenOver)
+            if (!_wasResumed && output[i].Find("status")?.GetString() == "incomplete")
             {
                 Assert.Equal(output.Length - 1, i);
             }

@@ -48,7 +48,7 @@ internal sealed class FollowedRun
         }
     }
 
-    public async Task<ResponseStream> EndAsync() => ResponseStream.Parse(await Ended, isTakenOver: true);
+    public async Task<ResponseStream> EndAsync() => ResponseStream.Parse(await Ended, wasResumed: true);
 
     private async Task<string> FollowAsync(HttpClient client, CancellationToken cancellationToken)
     {

@@ -1,13 +1,14 @@
 using Gateway.FunctionalTests.Responses;
 using Gateway.Testing;
 using Gateway.Testing.Mcp;
+using Gateway.Testing.Redis;
 using Gateway.Testing.Scripting;
 using ModelContextProtocol.Protocol;
 
 namespace Gateway.FunctionalTests.Runs;
 
 /// <summary>
-/// A replica that was killed with SIGKILL while it made a response in every phase there is, and another one that went on with all of them. Each
+/// Replicas that were killed with SIGKILL while they made a response in every phase there is, and one that went on with all of them. Each
 /// response was followed there from before the kill.
 /// </summary>
 public sealed class KilledReplica : IAsyncLifetime
@@ -15,12 +16,23 @@ public sealed class KilledReplica : IAsyncLifetime
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private static readonly ChatUsage Usage = new(11, 7);
 
+    /// <summary>Writes that a replica was killed before, each named by the input of its response: its way to Redis was shut just then.</summary>
+    private static readonly Dictionary<string, string> Writes = new()
+    {
+        ["unlisted"] = "\"k\":\"list\"",
+        ["unmade"] = "\"k\":\"round\"",
+        ["unstarted"] = "\"k\":\"start\"",
+        ["unended"] = "\"k\":\"end\"",
+        ["uncommitted"] = "\"type\":\"response.completed\"",
+    };
+
     private readonly HeldMcpTool _running = new("running");
     private readonly HeldMcpTool _repeatable = new("repeatable");
     private readonly HeldMcpTool _second = new("second");
     private readonly Dictionary<string, string> _ids = [];
     private readonly Dictionary<string, FollowedRun> _followed = [];
     private readonly List<HoldStep> _holds = [];
+    private readonly List<RedisGate> _gates = [];
 
     internal ReplicaCluster Cluster { get; private set; } = null!;
 
@@ -51,8 +63,11 @@ public sealed class KilledReplica : IAsyncLifetime
         Script();
         string[] running = ["text", "part", "reasoning", "call", "mcp", "rounds", "running", "repeatable", "second", "plain"];
         (string, string)[] full = [("Gateway:Runs:Concurrent", $"{running.Length}")];
-        var started = await Task.WhenAll(Cluster.StartReplicaAsync(null, full), Cluster.StartReplicaAsync(null, full));
-        var one = started[0];
+        var gates = Writes.ToDictionary(write => write.Key, _ => new RedisGate(Cluster.Redis));
+        _gates.AddRange(gates.Values);
+        var started = await Task.WhenAll(
+            [Cluster.StartReplicaAsync(null, full), Cluster.StartReplicaAsync(null, full), .. gates.Values.Select(gate => Cluster.StartReplicaAsync(gate.EndPoint))]);
+        var (one, gated) = (started[0], started[2..]);
         Other = started[1];
         foreach (var input in running)
         {
@@ -75,11 +90,20 @@ public sealed class KilledReplica : IAsyncLifetime
             _second.ReachedAsync(stop),
             Task.WhenAll(_holds.Select(hold => hold.Reached)).WaitAsync(stop));
 
+        foreach (var ((input, gate), replica) in gates.Zip(gated))
+        {
+            gate.ShutAt(Writes[input]);
+            _ids[input] = await Cluster.CreateAsync(replica.Client, input, cancellationToken: stop);
+            _followed[input] = FollowedRun.Start(Other.Client, _ids[input], stop);
+        }
+
+        await Task.WhenAll(gates.Values.Select(gate => gate.ShutAsync(stop)));
+
         // The one has enough to do, and the other one does not take it: it waits until somebody has time.
         await Other.SignalAsync("STOP");
         _ids["queued"] = await Cluster.CreateAsync(one.Client, "queued", cancellationToken: stop);
         Assert.Equal("queued", (await ReplicaCluster.GetAsync(one.Client, _ids["queued"], stop)).AssertOk().Text("status"));
-        await one.KillAsync();
+        await Task.WhenAll([one.KillAsync(), .. gated.Select(replica => replica.KillAsync())]);
         await Other.SignalAsync("CONT");
         _followed["queued"] = FollowedRun.Start(Other.Client, _ids["queued"], stop);
         await _repeatable.ReachedAsync(stop);
@@ -102,6 +126,7 @@ public sealed class KilledReplica : IAsyncLifetime
         _running.Dispose();
         _repeatable.Dispose();
         _second.Dispose();
+        await Task.WhenAll(_gates.Select(gate => gate.DisposeAsync().AsTask()));
         await Cluster.DisposeAsync();
     }
 
@@ -141,6 +166,12 @@ public sealed class KilledReplica : IAsyncLifetime
                 ReplicaCluster.Call("effect", "second"), ReplicaCluster.Call("second", "second", "call_b"), ReplicaCluster.Call("effect", "second", "call_c"))
                 .ToStream(),
             done);
+        foreach (var input in Writes.Keys)
+        {
+            // The round that was not kept is made again.
+            Cluster.Script(input, [.. Enumerable.Repeat(CallOf(input, "effect"), input == "unmade" ? 2 : 1), done]);
+        }
+
         Cluster.Script("plain", Held(new ChatStream().Role().Text("Hel")), ChatAnswer.Say("Hello.").ToJson());
     }
 

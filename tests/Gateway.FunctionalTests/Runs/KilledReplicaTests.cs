@@ -16,6 +16,11 @@ public sealed class KilledReplicaTests(KilledReplica killed) : IClassFixture<Kil
     [InlineData("running", "mcp_call", "message")]
     [InlineData("repeatable", "mcp_call", "message")]
     [InlineData("second", "mcp_call", "mcp_call", "mcp_call", "message")]
+    [InlineData("unlisted", "mcp_call", "message")]
+    [InlineData("unmade", "mcp_call", "message")]
+    [InlineData("unstarted", "mcp_call", "message")]
+    [InlineData("unended", "mcp_call", "message")]
+    [InlineData("uncommitted", "mcp_call", "message")]
     public void Response_IsCompletedByTheOther_AndToldOnceAndWhole(string phase, params string[] output)
     {
         var told = killed.Told[phase];
@@ -38,6 +43,11 @@ public sealed class KilledReplicaTests(KilledReplica killed) : IClassFixture<Kil
     [InlineData("repeatable", 2)]
     [InlineData("second", 2)]
     [InlineData("plain", 2)]
+    [InlineData("unlisted", 2)]
+    [InlineData("unmade", 3)]
+    [InlineData("unstarted", 2)]
+    [InlineData("unended", 2)]
+    [InlineData("uncommitted", 2)]
     public void Rounds_ThatWereMade_AreNotAskedForAgain(string phase, int rounds) => Assert.Equal(rounds, killed.Cluster.Asked(phase).Count);
 
     [Fact]
@@ -67,6 +77,9 @@ public sealed class KilledReplicaTests(KilledReplica killed) : IClassFixture<Kil
         Assert.Equal(1, killed.Cluster.Called("running", "running"));
         Assert.Equal(1, killed.Cluster.Called("second", "second"));
         Assert.Equal(2, killed.Cluster.Called("effect", "second"));
+        Assert.All(
+            (string[])["unlisted", "unmade", "unstarted", "unended", "uncommitted"],
+            phase => Assert.Equal(1, killed.Cluster.Called("effect", phase)));
     }
 
     [Fact]
@@ -74,6 +87,8 @@ public sealed class KilledReplicaTests(KilledReplica killed) : IClassFixture<Kil
     {
         Assert.Equal("failed", killed.Final["running"].Text("output[1].status"));
         Assert.Contains(Unknown, Assert.Single(Outputs("running")), StringComparison.Ordinal);
+        Assert.Equal("failed", killed.Final["unended"].Text("output[1].status"));
+        Assert.Contains(Unknown, Assert.Single(Outputs("unended")), StringComparison.Ordinal);
         var outputs = Outputs("second");
         Assert.Equal(["done", "done"], [outputs[0], outputs[2]]);
         Assert.Contains(Unknown, outputs[1], StringComparison.Ordinal);
