@@ -42,7 +42,7 @@ internal sealed class RunJournal : ILoopJournal
 
     public CancellationToken HandOver => _control.HandingOver;
 
-    // Typed: a bare null would be converted into an empty memory.
+    // Without its type, null would become an empty list: an array converts to a memory, and null to an array.
     public ReadOnlyMemory<byte>? FindList(string serverLabel) => _lists.TryGetValue(serverLabel, out var item) ? item : default(ReadOnlyMemory<byte>?);
 
     public ValueTask ListedAsync(string serverLabel, ReadOnlyMemory<byte> item, CancellationToken cancellationToken) =>
