@@ -15,7 +15,7 @@ internal sealed class RedisTraffic : IAsyncDisposable
         // The library counts INFO among the commands of administrators.
         var options = ConfigurationOptions.Parse(connection);
         options.AllowAdmin = true;
-        return new RedisTraffic(await ConnectionMultiplexer.ConnectAsync(options));
+        return new RedisTraffic(await OrSayAsync(ConnectionMultiplexer.ConnectAsync(options)));
     }
 
     /// <summary>Bytes that the primaries have received since they were started.</summary>
@@ -24,7 +24,7 @@ internal sealed class RedisTraffic : IAsyncDisposable
         var bytes = 0L;
         foreach (var server in _redis.GetServers().Where(server => server is { IsConnected: true, IsReplica: false }))
         {
-            var stats = (await server.InfoAsync("stats")).SelectMany(section => section);
+            var stats = (await OrSayAsync(server.InfoAsync("stats"))).SelectMany(section => section);
             bytes += long.Parse(stats.Single(line => line.Key == "total_net_input_bytes").Value, CultureInfo.InvariantCulture);
         }
 
@@ -32,4 +32,16 @@ internal sealed class RedisTraffic : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _redis.DisposeAsync();
+
+    private static async Task<T> OrSayAsync<T>(Task<T> call)
+    {
+        try
+        {
+            return await call;
+        }
+        catch (Exception failed) when (failed is RedisException or TimeoutException)
+        {
+            throw new LoadException($"What Redis is sent can not be counted: {failed.Message}");
+        }
+    }
 }
