@@ -75,7 +75,7 @@ internal sealed record RunOptions
             BurstRequests = line.Number("--burst-requests", 100, 1, 10_000, "burst, passthrough-burst: streams in a burst of calls"),
             Deltas = line.Number("--deltas", 200, 1, 10_000, "burst, passthrough-burst: deltas in a stream"),
             PacedStreams = line.Number("--paced-streams", 50, 1, 5_000, "paced, background, resume: streams, all at once"),
-            PacedRounds = line.Number("--paced-rounds", 10, 1, 1_000, "paced, background, resume: measured rounds, behind two for warming up"),
+            PacedRounds = line.Number("--paced-rounds", 10, 1, 1_000, "paced, background, resume: measured rounds, behind two (background: five) for warming up"),
             PacedDeltas = line.Number("--paced-deltas", 50, 1, 10_000, "paced, background, resume: deltas in a stream"),
             Interval = TimeSpan.FromMilliseconds(line.Number("--interval", 20, 1, 10_000, "paced, background, resume: milliseconds between two deltas of a stream")),
             ChainTurns = line.Number("--chain-turns", 1_000, 1, 10_000, "chain: turns of the long chain"),
