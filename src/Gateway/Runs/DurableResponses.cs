@@ -135,6 +135,11 @@ internal sealed class DurableResponses(
         }
 
         var run = new RunKey(tenant.Name, id);
+        if (!await follower.WaitForStartAsync(run, http.RequestAborted))
+        {
+            return ApiError.IdempotencyKeyInUse();
+        }
+
         if (request.Background && !request.Stream)
         {
             return await reader.WriteAsync(http, dialect, tenant, run);

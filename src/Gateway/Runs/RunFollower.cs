@@ -13,13 +13,15 @@ namespace Gateway.Runs;
 /// replica makes the response, whether it has ended, or who followed it before: the bytes are the same.
 /// </summary>
 internal sealed class RunFollower(
-    IRunStore runs, IOptions<RunOptions> options, IOptions<LimitsOptions> limits, RunMetrics metrics, TimeProvider time)
+    IRunStore runs, IResponseStore responses, IOptions<RunOptions> options, IOptions<LimitsOptions> limits, RunMetrics metrics, TimeProvider time)
 {
     private const int EventsPerRead = 256;
 
     /// <summary>A wake may be lost: this often the store is looked at all the same.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    private const int StartLooks = 50;
+    private static readonly TimeSpan StartPause = TimeSpan.FromMilliseconds(50);
     private int _followers;
 
     /// <summary>Takes a place among those who follow. The error when there is none.</summary>
@@ -98,9 +100,25 @@ internal sealed class RunFollower(
                 await sse.BeginAsync(aborted);
             }
 
-            await WaitAsync(wake, window / 4 < Patience ? window.Value / 4 : Patience, aborted);
+            await WaitAsync(wake, window is { } least && least / 4 < Patience ? least / 4 : Patience, aborted);
             await sse.KeepAliveAsync(aborted);
         }
+    }
+
+    /// <summary>Waits for a run that is just being accepted. False when there is none, and no response that it ended in.</summary>
+    public async Task<bool> WaitForStartAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        for (var looks = 0; looks < StartLooks; looks++)
+        {
+            if (await runs.GetRunAsync(run, cancellationToken) is not null || await responses.GetAsync(run.Tenant, run.Id, cancellationToken) is not null)
+            {
+                return true;
+            }
+
+            await Task.Delay(StartPause, time, cancellationToken);
+        }
+
+        return false;
     }
 
     /// <summary>Waits until the run has ended, on whatever replica.</summary>
