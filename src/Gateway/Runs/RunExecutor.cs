@@ -34,7 +34,7 @@ internal sealed class RunExecutor(
     /// <summary>Makes the response, to its end or until the run is to leave this replica.</summary>
     /// <returns>How it ended, in one word: the response's status, <c>handed_over</c>, <c>lost</c>, or <c>removed</c>.</returns>
     /// <exception cref="StoreUnavailableException">What the run needs could not be read.</exception>
-    public async Task<string> ExecuteAsync(RunKey run, TakenRun taken, RunControl control, AcceptedRun? accepted)
+    public async Task<string> ExecuteAsync(RunKey run, TakenRun taken, RunControl control, AcceptedRun? accepted, RunTail? tail = null)
     {
         var started = time.GetTimestamp();
         var spec = RunSpec.Read(taken.Spec);
@@ -49,7 +49,10 @@ internal sealed class RunExecutor(
 
         await using var output = new RunOutput(
             runs, run, taken.Token, control, spec.KeepsEvents, told.Count, taken.Journal.Count, options.Value.EventInterval,
-            limits.Value.KeepAliveInterval, time);
+            limits.Value.KeepAliveInterval, time)
+        {
+            Tail = tail,
+        };
         using var envelope = ResponseMaker.NewEnvelope(prepared);
         using var events = maker.NewEvents(prepared, envelope, output);
         output.Events = events;

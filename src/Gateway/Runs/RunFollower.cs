@@ -13,7 +13,7 @@ namespace Gateway.Runs;
 /// replica makes the response, whether it has ended, or who followed it before: the bytes are the same.
 /// </summary>
 internal sealed class RunFollower(
-    IRunStore runs, IResponseStore responses, IOptions<RunOptions> options, IOptions<LimitsOptions> limits, RunMetrics metrics, TimeProvider time)
+    IRunStore runs, RunTails tails, IResponseStore responses, IOptions<RunOptions> options, IOptions<LimitsOptions> limits, RunMetrics metrics, TimeProvider time)
 {
     private const int EventsPerRead = 256;
 
@@ -50,8 +50,7 @@ internal sealed class RunFollower(
     public async Task<ApiError?> FollowAsync(HttpContext http, RunKey run, long from, TimeSpan? window, Func<ApiError?>? refusal = null)
     {
         var aborted = http.RequestAborted;
-        using var wake = new SemaphoreSlim(0);
-        await using var watch = await runs.WatchAsync(run, () => Wake(wake), aborted);
+        await using var watch = new RunWatch(runs, tails, run);
         using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval);
         long? followed = null;
         while (true)
@@ -63,8 +62,11 @@ internal sealed class RunFollower(
             }
 
             var isOver = false;
-            var page = await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
-            if (page is not { Count: > 0 })
+            await watch.RefreshAsync(aborted);
+            var page = watch.Tail?.Read(from);
+            var isLocal = page is not null;
+            page ??= await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
+            if (!isLocal && page is not { Count: > 0 })
             {
                 isOver = await runs.GetRunAsync(run, aborted) is null;
 
@@ -100,7 +102,7 @@ internal sealed class RunFollower(
                 await sse.BeginAsync(aborted);
             }
 
-            await WaitAsync(wake, window is { } least && least / 4 < Patience ? least / 4 : Patience, aborted);
+            await watch.WaitAsync(window is { } least && least / 4 < Patience ? least / 4 : Patience, time, aborted);
             await sse.KeepAliveAsync(aborted);
         }
     }
@@ -126,8 +128,8 @@ internal sealed class RunFollower(
     public async Task<bool> WaitForEndAsync(RunKey run, TimeSpan patience, TimeSpan? window, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        using var wake = new SemaphoreSlim(0);
-        await using var watch = await runs.WatchAsync(run, () => Wake(wake), cancellationToken);
+        await using var watch = new RunWatch(runs, tails, run);
+        await watch.RefreshAsync(cancellationToken);
         while (await runs.GetRunAsync(run, cancellationToken) is not null)
         {
             if (time.GetElapsedTime(started) >= patience)
@@ -140,33 +142,11 @@ internal sealed class RunFollower(
                 await runs.FollowedAsync(run, cancellationToken);
             }
 
-            await WaitAsync(wake, Patience, cancellationToken);
+            await watch.WaitAsync(Patience, time, cancellationToken);
+            await watch.RefreshAsync(cancellationToken);
         }
 
         return true;
-    }
-
-    private static void Wake(SemaphoreSlim wake)
-    {
-        try
-        {
-            if (wake.CurrentCount == 0)
-            {
-                wake.Release();
-            }
-        }
-        catch (ObjectDisposedException)
-        {
-            // Nobody waits any more.
-        }
-    }
-
-    private async Task WaitAsync(SemaphoreSlim wake, TimeSpan most, CancellationToken aborted)
-    {
-        using var patience = new CancellationTokenSource(most, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, aborted);
-        await wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        aborted.ThrowIfCancellationRequested();
     }
 
     /// <summary>The event log is gone: deleted, or too old.</summary>

@@ -58,6 +58,9 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
 
     public bool IsStream => WantsEvents;
 
+    /// <summary>Is told what the store took; null when nobody on this replica can follow.</summary>
+    public RunTail? Tail { get; init; }
+
     /// <summary>The events of the response, for signs of life; set once, before the loop runs.</summary>
     public ResponseEventStream? Events { get; set; }
 
@@ -183,6 +186,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
             if (events.Count > 0 || entries.Count > 0)
             {
                 await SendAgainAndAgainAsync(new RunAppend(_firstEvent, events, _firstEntry, entries));
+                Tail?.Add(_firstEvent, events);
                 _firstEvent += events.Count;
                 _firstEntry += entries.Count;
             }
