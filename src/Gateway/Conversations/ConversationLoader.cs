@@ -17,11 +17,16 @@ internal sealed class ConversationLoader(IResponseStore store, IRunStore runs, T
         if (request.PreviousResponseId is { } previous)
         {
             chain = await LoadChainAsync(tenant, previous, cancellationToken);
+            if (chain is null && await IsRunningAsync(tenant, previous, cancellationToken))
+            {
+                return (null, ApiError.ResponseInProgress(previous));
+            }
+
+            // It may have ended since the store was asked.
+            chain ??= await LoadChainAsync(tenant, previous, cancellationToken);
             if (chain is null)
             {
-                return (null, await IsRunningAsync(tenant, previous, cancellationToken)
-                    ? ApiError.ResponseInProgress(previous)
-                    : ApiError.PreviousResponseNotFound(previous));
+                return (null, ApiError.PreviousResponseNotFound(previous));
             }
 
             if (chain.Parent.Status is "failed" or "cancelled")

@@ -39,9 +39,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             return await FollowAsync(http, new RunKey(tenant.Name, response.Record.Id), from, window: null) is null ? null : NoEvents();
         }
 
-        using var json = new PooledBuffer(4096);
-        StoredResponseWriter.Write(response, dialect, json);
-        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
+        await ShowAsync(http, dialect, response);
         return null;
     }
 
@@ -98,9 +96,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             return NotBackground();
         }
 
-        using var json = new PooledBuffer(4096);
-        StoredResponseWriter.Write(response, dialect, json);
-        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
+        await ShowAsync(http, dialect, response);
         return null;
     }
 
@@ -222,7 +218,19 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
         var key = new RunKey(tenant.Name, responseId);
         if (await views.FindAsync(key, http.RequestAborted) is not var (run, spec))
         {
-            return ApiError.ResponseNotFound(id);
+            // It may have ended since the store was asked.
+            if (await FindAsync(tenant, id, http.RequestAborted) is not { } ended)
+            {
+                return ApiError.ResponseNotFound(id);
+            }
+
+            if (streams)
+            {
+                return await FollowAsync(http, key, from, window: null) is null ? null : NoEvents();
+            }
+
+            await ShowAsync(http, dialect, ended);
+            return null;
         }
 
         if (streams)
@@ -261,12 +269,25 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             return response.Turn.Input;
         }
 
-        if (!ResponseId.TryParse(id, out var responseId) || await views.FindAsync(new RunKey(tenant.Name, responseId), cancellationToken) is not var (_, spec))
+        if (!ResponseId.TryParse(id, out var responseId))
         {
             return null;
         }
 
+        if (await views.FindAsync(new RunKey(tenant.Name, responseId), cancellationToken) is not var (_, spec))
+        {
+            // It may have ended since the store was asked.
+            return (await FindAsync(tenant, id, cancellationToken))?.Turn.Input;
+        }
+
         return views.Read(new RunKey(tenant.Name, responseId), spec, Dialect.OpenAi, tenant) is { } live ? new StoredInput(responseId, live.Request.Input).Items : null;
+    }
+
+    private static async Task ShowAsync(HttpContext http, Dialect dialect, StoredResponse response)
+    {
+        using var json = new PooledBuffer(4096);
+        StoredResponseWriter.Write(response, dialect, json);
+        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
     }
 
     private static ApiError NotBackground() => ApiError.Invalid(null, null, "Cannot cancel a synchronous response.");
