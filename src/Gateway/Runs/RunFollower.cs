@@ -98,7 +98,7 @@ internal sealed class RunFollower(
                 await sse.BeginAsync(aborted);
             }
 
-            await WaitAsync(wake, window / 4 < Patience ? window.Value / 4 : Patience, aborted);
+            await WaitAsync(wake, window is { } limit && limit / 4 < Patience ? limit / 4 : Patience, aborted);
             await sse.KeepAliveAsync(aborted);
         }
     }

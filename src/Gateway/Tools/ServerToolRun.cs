@@ -250,7 +250,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     /// The response ends while calls run, and tells what they did all the same: those beside the one that is waited for may be done. It sends
     /// nothing, since nobody waits for the client here.
     /// </summary>
-    private async Task TellInterruptedAsync(IReadOnlyList<ServerCall?> calls, Task<ServerCallResult>[] ended)
+    private async Task TellInterruptedAsync(List<ServerCall?> calls, Task<ServerCallResult>[] ended)
     {
         for (var i = 0; i < calls.Count; i++)
         {

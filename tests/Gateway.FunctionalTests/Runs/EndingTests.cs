@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Gateway.Store;
 using Microsoft.Extensions.DependencyInjection;
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Gateway.FunctionalTests.Responses;
 using Gateway.Hosting;
 using Gateway.Testing.Mcp;
 using Gateway.Testing.Scripting;

@@ -1,4 +1,3 @@
-using Gateway.FunctionalTests.Responses;
 using Gateway.Testing.Scripting;
 
 namespace Gateway.FunctionalTests.Upstream;
