@@ -22,7 +22,7 @@ internal sealed class ConversationLoader(IResponseStore store, IRunStore runs, T
                 return (null, ApiError.ResponseInProgress(previous));
             }
 
-            // It may have ended between the two looks.
+            // It may have ended since the store was asked.
             chain ??= await LoadChainAsync(tenant, previous, cancellationToken);
             if (chain is null)
             {

@@ -3,7 +3,6 @@ using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Responses;
 using Gateway.Store;
-using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Tools;
 using Microsoft.Extensions.Options;

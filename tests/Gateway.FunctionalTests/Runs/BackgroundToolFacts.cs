@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using Gateway.FunctionalTests.Responses;
 using Gateway.Testing;
 using Gateway.Testing.Mcp;

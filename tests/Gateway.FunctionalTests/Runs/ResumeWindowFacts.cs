@@ -69,6 +69,27 @@ public abstract class ResumeWindowFacts(GatewayFixture fixture) : RunTest(fixtur
     }
 
     [Fact]
+    public async Task Client_StaysThroughASilence_LongerThanTheWindow()
+    {
+        await UseOwnAsync((Window, "00:00:01"), ("Gateway:Limits:KeepAliveInterval", "00:00:01"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        using var response = await OpenStreamAsync("""{"input":"Hi"}""");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
+        var seen = await ReadEventsAsync(reader, 5);
+        for (var comments = 0; comments < 4; comments++)
+        {
+            Assert.Equal(": keep-alive", await reader.ReadLineAsync(Cancellation));
+            await reader.ReadLineAsync(Cancellation);
+        }
+
+        script.Hold.Release();
+
+        var stream = ResponseStream.Parse(string.Concat(seen) + await reader.ReadToEndAsync(Cancellation));
+        Assert.Equal(("completed", "Hello"), (stream.Final.Text("status"), stream.Text));
+    }
+
+    [Fact]
     public async Task NoWindow_Client_IsCutOff_NothingIsKept()
     {
         var script = Held();

@@ -176,7 +176,7 @@ public sealed class ToolNameTests(GatewayFixture fixture) : McpTest(fixture), IC
     }
 
     private static IEnumerable<string> OfferedBy(string filter) => ((string[])["add", "echo", "failing"])
-        .Where(name => !filter.Contains("[", StringComparison.Ordinal) || filter.Contains($"\"{name}\"", StringComparison.Ordinal))
+        .Where(name => !filter.Contains('[') || filter.Contains($"\"{name}\"", StringComparison.Ordinal))
         .Where(name => !filter.Contains("read_only", StringComparison.Ordinal) || filter.Contains("true", StringComparison.Ordinal) == (name != "failing"))
         .Select(name => $"srv__{name}");
 

@@ -110,7 +110,7 @@ public sealed class RunOutputTests
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _store.Before = _ => new ValueTask(gate.Task);
         Write(output, new string('a', 1024 * 1024));
-        Assert.True(output.FlushAsync(Cancellation).IsCompletedSuccessfully);
+        Assert.True(output.FlushAsync(Cancellation).AsTask().IsCompletedSuccessfully);
         Write(output, new string('b', (1024 * 1024) + 1));
 
         var flushed = output.FlushAsync(Cancellation).AsTask();

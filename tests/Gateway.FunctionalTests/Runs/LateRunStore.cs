@@ -1,0 +1,48 @@
+using Gateway.Store;
+
+namespace Gateway.FunctionalTests.Runs;
+
+/// <summary>The gateway's own store of runs, with something of the test's own before it is asked for a run.</summary>
+internal sealed class LateRunStore(IRunStore store) : IRunStore
+{
+    /// <summary>Runs before a run is looked for.</summary>
+    public Func<Task>? BeforeGet { get; set; }
+
+    public async ValueTask<LiveRun?> GetRunAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        if (BeforeGet is { } hook)
+        {
+            await hook();
+        }
+
+        return await store.GetRunAsync(run, cancellationToken);
+    }
+
+    public ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken) => store.CreateAsync(start, cancellationToken);
+
+    public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
+        store.TakeAsync(run, owner, lease, cancellationToken);
+
+    public ValueTask<IReadOnlyList<RunKey>> FindFreeAsync(int most, CancellationToken cancellationToken) => store.FindFreeAsync(most, cancellationToken);
+
+    public ValueTask<RunSignals> RenewAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken) =>
+        store.RenewAsync(run, token, lease, cancellationToken);
+
+    public ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken) =>
+        store.AppendAsync(run, token, append, cancellationToken);
+
+    public ValueTask ReleaseAsync(RunKey run, long token, CancellationToken cancellationToken) => store.ReleaseAsync(run, token, cancellationToken);
+
+    public ValueTask<bool> CancelAsync(RunKey run, CancellationToken cancellationToken) => store.CancelAsync(run, cancellationToken);
+
+    public ValueTask FollowedAsync(RunKey run, CancellationToken cancellationToken) => store.FollowedAsync(run, cancellationToken);
+
+    public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) => store.DeleteRunAsync(run, cancellationToken);
+
+    public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(RunKey run, long from, int most, CancellationToken cancellationToken) =>
+        store.ReadEventsAsync(run, from, most, cancellationToken);
+
+    public ValueTask<IAsyncDisposable> WatchAsync(RunKey run, Action wake, CancellationToken cancellationToken) => store.WatchAsync(run, wake, cancellationToken);
+
+    public ValueTask<IAsyncDisposable> WatchFreeAsync(Action wake, CancellationToken cancellationToken) => store.WatchFreeAsync(wake, cancellationToken);
+}
