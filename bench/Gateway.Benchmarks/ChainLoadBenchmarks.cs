@@ -6,36 +6,76 @@ using Gateway.Store.Redis;
 using Gateway.Store.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
+using StackExchange.Redis;
 
 namespace Gateway.Benchmarks;
 
 /// <summary>
-/// Loading the history of a continuation, about 1 kB a turn. Redis is measured when <c>GATEWAY_TEST_REDIS</c> holds a connection string.
+/// Loading the history of a continuation, about 1 kB a turn. Redis is measured when <c>GATEWAY_TEST_REDIS</c> holds a connection string, and beside it
+/// a plain LRANGE of the same turns with the same client library: what the store adds to it is the store's own.
 /// </summary>
 public class ChainLoadBenchmarks
 {
     private const string Tenant = "bench";
+    private const string Sqlite = "sqlite";
+    private const string Redis = "redis";
+    private const string PlainRange = "redis-lrange";
     private readonly string _folder = Path.Combine(Path.GetTempPath(), "gateway-bench-" + Guid.NewGuid().ToString("n"));
     private IResponseStore? _store;
+    private ConnectionMultiplexer? _plain;
+    private Func<Task<int>>? _load;
     private ResponseId _last;
 
     [Params(1, 100, 1000)]
     public int Turns { get; set; }
 
     [ParamsSource(nameof(Stores))]
-    public string Store { get; set; } = "sqlite";
+    public string Store { get; set; } = Sqlite;
 
-    public static IEnumerable<string> Stores => RedisText is null ? ["sqlite"] : ["sqlite", "redis"];
+    public static IEnumerable<string> Stores => RedisText is null ? [Sqlite] : [Sqlite, Redis, PlainRange];
 
     private static string? RedisText => Environment.GetEnvironmentVariable("GATEWAY_TEST_REDIS");
 
     [GlobalSetup]
     public async Task SetupAsync()
     {
+        await FillAsync();
+        _load = LoadFromStoreAsync;
+        if (Store == PlainRange)
+        {
+            _plain = await ConnectionMultiplexer.ConnectAsync(RedisText!);
+            var (database, log) = (_plain.GetDatabase(), RedisKeys.Log(Tenant, _last.Chain, CommitPlan.MainBranch));
+            _load = async () => (await database.ListRangeAsync(log)).Length;
+        }
+
+        if (await _load() != Turns)
+        {
+            throw new InvalidOperationException($"{Store} does not hold the {Turns} turns that were committed.");
+        }
+    }
+
+    [Benchmark]
+    public Task<int> LoadAsync() => _load!();
+
+    [GlobalCleanup]
+    public async Task CleanupAsync()
+    {
+        await ((IAsyncDisposable)_store!).DisposeAsync();
+        await (_plain?.DisposeAsync() ?? ValueTask.CompletedTask);
+        if (Directory.Exists(_folder))
+        {
+            Directory.Delete(_folder, recursive: true);
+        }
+    }
+
+    private async Task<int> LoadFromStoreAsync() => (await _store!.LoadChainAsync(Tenant, _last, CancellationToken.None))!.Turns.Count;
+
+    private async Task FillAsync()
+    {
         var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
         var metrics = new StoreMetrics(services.GetRequiredService<IMeterFactory>());
-        var options = new StoreOptions { Path = _folder, Redis = Store == "redis" ? RedisText : null };
-        _store = Store == "redis"
+        var options = new StoreOptions { Path = _folder, Redis = Store == Sqlite ? null : RedisText };
+        _store = options.UsesRedis
             ? new RedisResponseStore(options, metrics, TimeProvider.System, NullLogger<RedisResponseStore>.Instance)
             : new SqliteResponseStore(options, metrics, TimeProvider.System, NullLogger<SqliteResponseStore>.Instance);
         await ((IStoreStart)_store).StartAsync();
@@ -66,19 +106,6 @@ public class ChainLoadBenchmarks
                 },
                 CancellationToken.None);
             path = [new PathSegment(_last.Chain, "0", i + 1)];
-        }
-    }
-
-    [Benchmark]
-    public async Task<int> LoadAsync() => (await _store!.LoadChainAsync(Tenant, _last, CancellationToken.None))!.Turns.Count;
-
-    [GlobalCleanup]
-    public async Task CleanupAsync()
-    {
-        await ((IAsyncDisposable)_store!).DisposeAsync();
-        if (Directory.Exists(_folder))
-        {
-            Directory.Delete(_folder, recursive: true);
         }
     }
 

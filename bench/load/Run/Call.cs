@@ -52,17 +52,34 @@ internal sealed record Call
     public Call ContinueFrom(Target target, Scenario scenario, string text, string? parent) =>
         this with { Body = ResponsesBody(scenario.Model, "false", target.Stores, text, parent) };
 
+    /// <summary>The same stream, made in the background.</summary>
+    public Call InBackground(Scenario scenario, string text) =>
+        ToItsEnd() with { Body = ResponsesBody(scenario.Model, "true", store: true, text, parent: null, background: true) };
+
+    /// <summary>The same stream of a gateway, complete only with its last event: an item of it may be complete in one that is cut off.</summary>
+    public Call ToItsEnd() => this with { EndMark = "\"type\":\"response.completed\""u8.ToArray() };
+
+    /// <summary>A request for the events of what this call has made.</summary>
+    public Call Replay(Uri uri) => this with { Uri = uri, Body = default };
+
+    /// <summary>With a body it is a POST, without one a GET.</summary>
     public HttpRequestMessage ToMessage()
     {
+        if (Body.IsEmpty)
+        {
+            return new HttpRequestMessage(HttpMethod.Get, Uri);
+        }
+
         var content = new ReadOnlyMemoryContent(Body);
         content.Headers.ContentType = JsonType;
         return new HttpRequestMessage(HttpMethod.Post, Uri) { Content = content };
     }
 
-    private static byte[] ResponsesBody(string model, string stream, bool store, string text, string? parent)
+    private static byte[] ResponsesBody(string model, string stream, bool store, string text, string? parent, bool background = false)
     {
         var continuation = parent is null ? string.Empty : $"\"previous_response_id\":\"{parent}\",";
+        var kind = background ? "\"background\":true," : string.Empty;
         return Encoding.UTF8.GetBytes(
-            $$"""{"model":"{{model}}","stream":{{stream}},"store":{{(store ? "true" : "false")}},{{continuation}}"input":"{{text}}"}""");
+            $$"""{"model":"{{model}}","stream":{{stream}},"store":{{(store ? "true" : "false")}},{{continuation}}{{kind}}"input":"{{text}}"}""");
     }
 }

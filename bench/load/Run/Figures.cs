@@ -7,6 +7,7 @@ internal static class Figures
 {
     public const string CpuPerRequest = "cpu us/request";
     public const string CpuPerDelta = "cpu us/delta";
+    public const string RedisPerRequest = "redis KiB/request";
 
     private const double Mebibyte = 1024 * 1024;
 
@@ -51,6 +52,16 @@ internal static class Figures
         AddPercentiles(figures, "added ", added);
         figures["tool server ms"] = toolServer * 1000.0 / Stopwatch.Frequency / added.Length;
         figures[CpuPerRequest] = cpu.TotalMicroseconds / added.Length;
+        return figures;
+    }
+
+    /// <summary>Streams that were resumed.</summary>
+    /// <param name="waits">From sending the request to its first event, in <see cref="Stopwatch"/> ticks.</param>
+    public static IReadOnlyDictionary<string, double> OfReplays(long[] waits)
+    {
+        Array.Sort(waits);
+        var figures = new Dictionary<string, double>();
+        AddPercentiles(figures, "first event ", waits);
         return figures;
     }
 

@@ -7,6 +7,7 @@ namespace Gateway.Load.Run;
 internal sealed class Fleet : IAsyncDisposable
 {
     private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan ResumeWindow = TimeSpan.FromMinutes(1);
 
     private readonly RunOptions _options;
     private readonly DirectoryInfo _data;
@@ -29,6 +30,9 @@ internal sealed class Fleet : IAsyncDisposable
 
     /// <summary>The base address of the tool server; null when no scenario has tools.</summary>
     public Uri? ToolServer { get; private set; }
+
+    /// <summary>The connection string of Redis; null until a target uses it.</summary>
+    public string? RedisConnection { get; private set; }
 
     public static async Task<Fleet> StartAsync(RunOptions options, IEnumerable<string> targets, CancellationToken cancellationToken)
     {
@@ -98,7 +102,7 @@ internal sealed class Fleet : IAsyncDisposable
     private async Task StartTargetAsync(string name, Uri mock, CancellationToken cancellationToken)
     {
         var isYarp = name is Target.Yarp or Target.YarpAgain;
-        var redis = name == Target.Redis ? _options.RedisConnection ?? await StartRedisAsync(cancellationToken) : null;
+        var redis = Target.UsesRedis(name) ? RedisConnection ??= _options.RedisConnection ?? await StartRedisAsync(cancellationToken) : null;
         var port = FreePort.Find();
         var process = isYarp
             ? StartSelf("yarp", new YarpOptions(port, mock.OriginalString).ToArguments())
@@ -128,6 +132,11 @@ internal sealed class Fleet : IAsyncDisposable
         if (redis is not null)
         {
             settings["Gateway__Store__Redis"] = redis;
+        }
+
+        if (name.EndsWith(Target.Resumable, StringComparison.Ordinal))
+        {
+            settings["Gateway__Store__ResumeWindow"] = ResumeWindow.ToString("c");
         }
 
         if (ToolServer is { } toolServer)

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json.Serialization.Metadata;
 
@@ -12,6 +14,9 @@ namespace Gateway.Load.Run;
 internal sealed class LoadClient : IDisposable
 {
     private const int ShownBytes = 500;
+
+    /// <summary>What stands behind the last event.</summary>
+    private const string EndOfStream = "[DONE]";
 
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
     {
@@ -59,6 +64,28 @@ internal sealed class LoadClient : IDisposable
         using var response = await _http.SendAsync(message, cancellationToken);
         await ReadWholeAsync(response, call, reader, cancellationToken);
         return Stopwatch.GetElapsedTime(started);
+    }
+
+    /// <summary>The data of each event of an answer, as it comes. The message is disposed.</summary>
+    public async IAsyncEnumerable<string> EventsAsync(HttpRequestMessage message, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var owned = message;
+        using var response = await _http.SendAsync(message, cancellationToken);
+        var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+        if (response.StatusCode != HttpStatusCode.OK)
+        {
+            var reader = new AnswerReader();
+            await reader.ReadAllAsync(body, cancellationToken);
+            throw WrongAnswer(message.RequestUri!, response, reader);
+        }
+
+        await foreach (var item in SseParser.Create(body).EnumerateAsync(cancellationToken))
+        {
+            if (item.Data != EndOfStream)
+            {
+                yield return item.Data;
+            }
+        }
     }
 
     public async Task<HttpStatusCode?> GetStatusAsync(Uri uri, CancellationToken cancellationToken)
@@ -110,7 +137,7 @@ internal sealed class LoadClient : IDisposable
         await reader.ReadAllAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken);
         if (response.StatusCode != HttpStatusCode.OK || reader.Content.IndexOf(call.EndMark) < 0)
         {
-            throw WrongAnswer(call, response, reader);
+            throw WrongAnswer(call.Uri, response, reader);
         }
     }
 
@@ -121,7 +148,7 @@ internal sealed class LoadClient : IDisposable
         if (response.StatusCode != HttpStatusCode.OK)
         {
             await reader.ReadAllAsync(body, cancellationToken);
-            throw WrongAnswer(call, response, reader);
+            throw WrongAnswer(call.Uri, response, reader);
         }
 
         var seen = await reader.ReadEventsAsync(body, call, delays, cancellationToken);
@@ -131,7 +158,7 @@ internal sealed class LoadClient : IDisposable
                 $"{call.Uri} streamed {seen.Deltas} deltas of {call.Deltas}, {(seen.Ended ? "with" : "without")} the end: not measured.");
     }
 
-    private static LoadException WrongAnswer(Call call, HttpResponseMessage response, AnswerReader reader) =>
-        new($"{call.Uri} answered {(int)response.StatusCode}, which is not measured: "
+    private static LoadException WrongAnswer(Uri uri, HttpResponseMessage response, AnswerReader reader) =>
+        new($"{uri} answered {(int)response.StatusCode}, which is not measured: "
             + Encoding.UTF8.GetString(reader.Content[..Math.Min(ShownBytes, reader.Content.Length)]));
 }

@@ -29,10 +29,11 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
     {
         Scenario[] scenarios = [.. options.Scenarios.Select(name => Scenario.Create(name, options))];
         string[] targets = [.. options.Targets.Where(target => scenarios.Any(scenario => scenario.Targets.Contains(target)))];
+        var beside = scenarios.SelectMany(scenario => scenario.Targets.Intersect(targets).SelectMany(target => scenario.Beside.Select(kind => target + kind)));
         WarnOfDebugBuild();
 
         var report = new RunReport { Started = DateTimeOffset.UtcNow, Options = options };
-        await using var fleet = await Fleet.StartAsync(options, targets, cancellationToken);
+        await using var fleet = await Fleet.StartAsync(options, targets.Concat(beside).Distinct(), cancellationToken);
         var run = new LoadRun(options, fleet);
         await run.CheckStoresAsync(cancellationToken);
         foreach (var scenario in scenarios)
@@ -66,6 +67,20 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
                 yield return result;
             }
         }
+        else if (scenario.Name == Scenario.Background)
+        {
+            foreach (var target in targets)
+            {
+                await using var traffic = Target.UsesRedis(target.Name) ? await RedisTraffic.ConnectAsync(fleet.RedisConnection!) : null;
+                yield return await new BackgroundRun(scenario, target, Beside(target, Target.Again), Beside(target, Target.Resumable), traffic, _text)
+                    .MeasureAsync(cancellationToken);
+            }
+        }
+        else if (scenario.Name == Scenario.Resume)
+        {
+            var maker = targets.Single();
+            yield return await maker.OrBlameAsync(new ResumeRun(scenario, maker, Beside(maker, Target.Again), _text).MeasureAsync(cancellationToken));
+        }
         else if (scenario.Name == Scenario.Tools)
         {
             foreach (var result in await new ToolRun(scenario, targets.Single(), fleet.ToolServer!, fleet.ModelServer!).MeasureAsync(cancellationToken))
@@ -78,6 +93,8 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
             yield return await MeasureBurstsAsync(scenario, targets, cancellationToken);
         }
     }
+
+    private Target Beside(Target target, string kind) => fleet.Targets.Single(other => other.Name == target.Name + kind);
 
     private async Task<ScenarioResult> MeasureBurstsAsync(Scenario scenario, Target[] targets, CancellationToken cancellationToken)
     {

@@ -4,7 +4,10 @@ namespace Gateway.Load.Run;
 internal sealed record RunOptions
 {
     public static readonly IReadOnlyList<string> KnownScenarios =
-        [Scenario.Json, Scenario.Burst, Scenario.Paced, Scenario.Passthrough, Scenario.PassthroughBurst, Scenario.Chain, Scenario.Tools];
+    [
+        Scenario.Json, Scenario.Burst, Scenario.Paced, Scenario.Background, Scenario.Resume, Scenario.Passthrough, Scenario.PassthroughBurst,
+        Scenario.Chain, Scenario.Tools,
+    ];
 
     public static readonly IReadOnlyList<string> KnownTargets =
         [Target.Yarp, Target.YarpAgain, Target.Unstored, Target.Sqlite, Target.Redis, Target.Passthrough];
@@ -65,16 +68,16 @@ internal sealed record RunOptions
         {
             Scenarios = line.Words("--scenarios", KnownScenarios, "what to measure"),
             Targets = line.Words("--targets", KnownTargets, "what to measure it on; ratios are to yarp"),
-            Rounds = line.Number("--rounds", 30, 1, 1_000, "all but paced, chain and tools: measured rounds; each gives every target one burst of calls"),
+            Rounds = line.Number("--rounds", 30, 1, 1_000, "all but paced, background, resume, chain and tools: measured rounds; each gives every target one burst of calls"),
             WarmupRounds = line.Number("--warmup", 15, 1, 1_000, "rounds before them whose figures are thrown away"),
             Requests = line.Number("--requests", 500, 1, 100_000, "json, passthrough: requests in a burst of calls"),
-            Concurrency = line.Number("--concurrency", 8, 1, 1_000, "all but paced, chain and tools: requests at once"),
+            Concurrency = line.Number("--concurrency", 8, 1, 1_000, "all but paced, background, resume, chain and tools: requests at once"),
             BurstRequests = line.Number("--burst-requests", 100, 1, 10_000, "burst, passthrough-burst: streams in a burst of calls"),
             Deltas = line.Number("--deltas", 200, 1, 10_000, "burst, passthrough-burst: deltas in a stream"),
-            PacedStreams = line.Number("--paced-streams", 50, 1, 5_000, "paced: streams, all at once"),
-            PacedRounds = line.Number("--paced-rounds", 10, 1, 1_000, "paced: measured rounds, behind two for warming up"),
-            PacedDeltas = line.Number("--paced-deltas", 50, 1, 10_000, "paced: deltas in a stream"),
-            Interval = TimeSpan.FromMilliseconds(line.Number("--interval", 20, 1, 10_000, "paced: milliseconds between two deltas of a stream")),
+            PacedStreams = line.Number("--paced-streams", 50, 1, 5_000, "paced, background, resume: streams, all at once"),
+            PacedRounds = line.Number("--paced-rounds", 10, 1, 1_000, "paced, background, resume: measured rounds, behind two (background: five) for warming up"),
+            PacedDeltas = line.Number("--paced-deltas", 50, 1, 10_000, "paced, background, resume: deltas in a stream"),
+            Interval = TimeSpan.FromMilliseconds(line.Number("--interval", 20, 1, 10_000, "paced, background, resume: milliseconds between two deltas of a stream")),
             ChainTurns = line.Number("--chain-turns", 1_000, 1, 10_000, "chain: turns of the long chain"),
             ChainRounds = line.Number("--chain-rounds", 3, 1, 100, "chain: measured rounds, behind two for warming up"),
             ToolRequests = line.Number("--tool-requests", 100, 1, 100_000, "tools: requests in a burst of calls"),

@@ -8,6 +8,8 @@ internal sealed record Scenario
     public const string Json = "json";
     public const string Burst = "burst";
     public const string Paced = "paced";
+    public const string Background = "background";
+    public const string Resume = "resume";
     public const string Passthrough = "passthrough";
     public const string PassthroughBurst = "passthrough-burst";
     public const string Chain = "chain";
@@ -15,6 +17,9 @@ internal sealed record Scenario
 
     // A paced round takes a second a target and a chain's round more, and each has hundreds of calls of its own.
     private const int SlowWarmupRounds = 2;
+
+    // Ratios between processes of which one is used twice as much: after two rounds the other was seen to be a third dearer.
+    private const int RunWarmupRounds = 5;
 
     private static readonly IReadOnlyList<string> Translated = [Target.Yarp, Target.YarpAgain, Target.Unstored, Target.Sqlite, Target.Redis];
     private static readonly IReadOnlyList<string> PassedThrough = [Target.Yarp, Target.YarpAgain, Target.Passthrough];
@@ -26,6 +31,9 @@ internal sealed record Scenario
 
     /// <summary>The targets that it makes sense for.</summary>
     public required IReadOnlyList<string> Targets { get; init; }
+
+    /// <summary>What it needs beside each of its targets: further processes, by what stands behind the target's name.</summary>
+    public IReadOnlyList<string> Beside { get; init; } = [];
 
     /// <summary>Rounds before the measured ones, thrown away.</summary>
     public required int WarmupRounds { get; init; }
@@ -69,18 +77,31 @@ internal sealed record Scenario
             Concurrency = options.Concurrency,
             Deltas = options.Deltas,
         },
-        Paced => new Scenario
+        Paced or Background or Resume => new Scenario
         {
             Name = name,
             Model = "mock-paced",
-            Targets = Translated,
-            WarmupRounds = SlowWarmupRounds,
+            Targets = name switch
+            {
+                Paced => Translated,
+                Background => [Target.Sqlite, Target.Redis],
+                _ => [Target.Redis],
+            },
+            Beside = name switch
+            {
+                Paced => [],
+                Background => [Target.Again, Target.Resumable],
+                _ => [Target.Again],
+            },
+            WarmupRounds = name == Background ? RunWarmupRounds : SlowWarmupRounds,
             Rounds = options.PacedRounds,
             Requests = options.PacedStreams,
             Concurrency = options.PacedStreams,
             Deltas = options.PacedDeltas,
             Stamped = true,
-            Spread = options.Interval,
+
+            // Those that come back come one by one: what one waits is asked, not what a queue of them does.
+            Spread = name == Resume ? options.Interval * options.PacedDeltas : options.Interval,
         },
         Chain => new Scenario
         {

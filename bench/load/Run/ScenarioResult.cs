@@ -10,11 +10,12 @@ internal sealed record ScenarioResult(
     /// <param name="name">The scenario.</param>
     /// <param name="calls">What one round sent to each target, in words.</param>
     /// <param name="rounds">By target: the figures of each round.</param>
+    /// <param name="yardstick">The target that ratios are to; without it there are none.</param>
     public static ScenarioResult Of(
-        string name, string calls, IReadOnlyDictionary<string, List<IReadOnlyDictionary<string, double>>> rounds)
+        string name, string calls, IReadOnlyDictionary<string, List<IReadOnlyDictionary<string, double>>> rounds, string yardstick = Target.Yarp)
     {
-        var yardstick = rounds.GetValueOrDefault(Target.Yarp);
-        return new ScenarioResult(name, calls, rounds.ToDictionary(target => target.Key, target => Summarise(target.Value, yardstick)));
+        var other = rounds.GetValueOrDefault(yardstick);
+        return new ScenarioResult(name, calls, rounds.ToDictionary(target => target.Key, target => Summarise(target.Value, other)));
     }
 
     private static Dictionary<string, MetricResult> Summarise(

@@ -21,10 +21,22 @@ internal sealed record Target(string Name, ChildProcess Process, Uri Address, Lo
     /// <summary>The gateway's own <c>/v1/chat/completions</c>.</summary>
     public const string Passthrough = "passthrough";
 
-    /// <summary>It is called at <c>/v1/responses</c>; the others at <c>/v1/chat/completions</c>.</summary>
-    public bool SpeaksResponses => Name is Unstored or Sqlite or Redis;
+    /// <summary>Behind the name of a target: the same again, in a process of its own; over the same store if that can be shared.</summary>
+    public const string Again = "-again";
 
-    public bool Stores => Name is Sqlite or Redis;
+    /// <summary>Behind the name of a target: another one, with a resume window.</summary>
+    public const string Resumable = "-resumable";
+
+    /// <summary>It is called at <c>/v1/responses</c>; the others at <c>/v1/chat/completions</c>.</summary>
+    public bool SpeaksResponses => Name == Unstored || Stores;
+
+    public bool Stores => UsesRedis(Name) || Name.StartsWith(Sqlite, StringComparison.Ordinal);
+
+    /// <summary>The target of this name has its store in Redis.</summary>
+    public static bool UsesRedis(string name) => name.StartsWith(Redis, StringComparison.Ordinal);
+
+    /// <summary>Where the events of a response are replayed, from the one behind number <paramref name="after"/> on.</summary>
+    public Uri ReplayOf(string id, int after) => new(Address, $"/v1/responses/{id}?stream=true&starting_after={after}");
 
     /// <summary>Says of a failed call which process it was, and what that process had to say.</summary>
     public async Task<T> OrBlameAsync<T>(Task<T> call)

@@ -16,7 +16,7 @@ internal static class TextTable
         foreach (var figure in result.Targets.Values.First().Keys)
         {
             Append(text, figure, result.Targets.Values.Select(target => Median(target[figure])));
-            if (figure is Figures.CpuPerRequest or Figures.CpuPerDelta && result.Targets.ContainsKey(Target.Yarp))
+            if (figure is Figures.CpuPerRequest or Figures.CpuPerDelta && result.Targets.Values.First()[figure].Ratio is not null)
             {
                 Append(text, "  quartiles", result.Targets.Values.Select(target => Quartiles(target[figure])));
             }

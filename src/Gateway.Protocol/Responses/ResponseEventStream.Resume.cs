@@ -5,6 +5,8 @@ public sealed partial class ResponseEventStream
 {
     private ToldEvents? _told;
     private bool _startsQueued;
+    private bool _isApproval;
+    private int _toldSummary;
 
     /// <summary>Writes <c>response.created</c> and <c>response.queued</c>: the response waits for its turn.</summary>
     public void Queue()
@@ -68,7 +70,56 @@ public sealed partial class ResponseEventStream
                 Replay(type, json);
             }
 
+            CloseTold();
+        }
+    }
+
+    /// <summary>Closes a replayed item as incomplete.</summary>
+    private void CloseTold()
+    {
+        if (_item is not (OpenItem.ToolList or OpenItem.ServerCall))
+        {
+            TellRestOfSummary();
+            if (_item is OpenItem.FunctionCall or OpenItem.CustomToolCall && _text.Length == 0)
+            {
+                // Clients want a delta before the whole, whatever came.
+                CallDelta([]);
+            }
+
             CloseItem(completed: false);
+            return;
+        }
+
+        if (!_isApproval)
+        {
+            if (_serverCall?.TextHead is { } head && _text.Length == 0)
+            {
+                _parts.Append(head);
+                _parts.Append((byte)'"');
+            }
+
+            _parts.Append(RestOfAbandoned(_item));
+        }
+
+        _isApproval = false;
+        CloseServerItem();
+    }
+
+    /// <summary>A piece of reasoning is told twice, as text and as summary: both must have been told all of it when they are done.</summary>
+    private void TellRestOfSummary()
+    {
+        if (_part == OpenPart.Reasoning && _summaryHead.Length > 0 && _text.Length > _toldSummary)
+        {
+            _json.Clear();
+            _json.Append(_summaryHead.WrittenSpan);
+            _json.Append(_text.WrittenSpan[_toldSummary..]);
+            _json.Append((byte)'"');
+            if (_obfuscate)
+            {
+                AppendObfuscation(_text.Length - _toldSummary + 1);
+            }
+
+            FinishEvent("response.reasoning_summary_text.delta"u8);
         }
     }
 
@@ -88,6 +139,17 @@ public sealed partial class ResponseEventStream
                 break;
             case "response.reasoning_summary_part.added":
                 SetDeltaHead(_summaryHead, "response.reasoning_summary_text.delta"u8, "summary_index"u8);
+                _toldSummary = 0;
+                break;
+            case "response.reasoning_summary_text.delta":
+                _toldSummary += JsonView.Inner(JsonView.Member(json, "delta"u8)).Length;
+                break;
+            case "response.mcp_call_arguments.delta" or "response.code_interpreter_call_code.delta":
+                ReplayServerText(_serverCall!, JsonView.Inner(JsonView.Member(json, "delta"u8)).Span);
+                break;
+            case "response.output_text.done":
+                var logprobs = JsonView.Member(json, "logprobs"u8);
+                _logprobs.Append(JsonView.IsArray(logprobs) ? logprobs.Span[1..^1] : []);
                 break;
             case "response.output_text.delta" or "response.refusal.delta" or "response.reasoning_text.delta"
                 or "response.function_call_arguments.delta" or "response.custom_tool_call_input.delta":
@@ -116,11 +178,46 @@ public sealed partial class ResponseEventStream
             Open(OpenItem.Reasoning, "rs");
             Added(",\"type\":\"reasoning\",\"summary\":[]}"u8);
         }
-        else
+        else if (type == "message")
         {
             Open(OpenItem.Message, "msg");
             Added(",\"type\":\"message\",\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":[]}"u8);
         }
+        else
+        {
+            ReplayServerItem(item);
+        }
+    }
+
+    /// <summary>What the gateway ran itself: nobody runs it again here, so it is only to be closed.</summary>
+    private void ReplayServerItem(ReadOnlyMemory<byte> item)
+    {
+        var kind = ItemTable.View(item).Kind;
+        _serverCall = ServerCallRow.Find(kind);
+        _isApproval = kind == ItemKind.McpApprovalRequest;
+        Open(_serverCall is null ? OpenItem.ToolList : OpenItem.ServerCall, ItemTable.IdPrefix(kind));
+        foreach (var member in JsonView.Members(item))
+        {
+            if (!(member.Is("id"u8) || member.Is("tools"u8) || member.Is("status"u8)
+                || (_serverCall?.TextMember is { } text && member.Is(System.Text.Encoding.ASCII.GetBytes(text)))))
+            {
+                _parts.Append(",\""u8);
+                _parts.Append(member.Name);
+                _parts.Append("\":"u8);
+                _parts.Append(member.Value.Span);
+            }
+        }
+
+        Added(_parts.WrittenSpan);
+    }
+
+    private void ReplayServerText(ServerCallRow row, ReadOnlySpan<byte> escaped)
+    {
+        _text.Append(escaped);
+        WriteServerText(row, escaped);
+        _parts.Append(row.TextHead);
+        _parts.Append(escaped);
+        _parts.Append((byte)'"');
     }
 
     private void ReplayPart(ReadOnlyMemory<byte> part) => OpenPartOf(

@@ -442,7 +442,10 @@ public sealed partial class ResponseEventStream : IDisposable
         }
 
         _doneIndex = OutputIndex;
-        State.Output.Add(item.WrittenSpan.ToArray());
+
+        // What was told as done is what it is, whatever came of it now.
+        var told = _isHidden ? default : _told?.DoneAt(_doneIndex) ?? default;
+        State.Output.Add(told.IsEmpty ? item.WrittenSpan.ToArray() : told);
         _extraIndexes += _item is OpenItem.ToolList or OpenItem.ServerCall ? _envelope.Dialect.CountShown(State.Output[^1]) - 1 : 0;
         _item = OpenItem.None;
         _summaryHead.Clear();

@@ -42,5 +42,8 @@ internal sealed record ServerCallRow(
 
     public static ServerCallRow Of(ServerCallKind kind) => Rows[(int)kind];
 
+    /// <summary>The row of an item's kind; null when it is no call.</summary>
+    public static ServerCallRow? Find(ItemKind kind) => Array.Find(Rows, row => row.ItemKind == kind);
+
     private static byte[] Event(string type, string phase) => Encoding.UTF8.GetBytes($"response.{type}.{phase}");
 }

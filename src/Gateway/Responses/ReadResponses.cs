@@ -41,7 +41,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
     public async Task<ApiError?> DeleteAsync(HttpContext http, Tenant tenant, string id)
     {
         if (!ResponseId.TryParse(id, out var responseId)
-            || !(await store.DeleteAsync(tenant.Name, responseId, http.RequestAborted) | await runs.DeleteRunAsync(new RunKey(tenant.Name, responseId), http.RequestAborted)))
+            || !await DeleteAsync(tenant, responseId, http.RequestAborted))
         {
             return ApiError.ResponseNotFound(id);
         }
@@ -54,6 +54,10 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
         await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
         return null;
     }
+
+    /// <summary>The run first: one that ends meanwhile is in the store then.</summary>
+    private async ValueTask<bool> DeleteAsync(Tenant tenant, ResponseId id, CancellationToken cancellationToken) =>
+        await runs.DeleteRunAsync(new RunKey(tenant.Name, id), cancellationToken) | await store.DeleteAsync(tenant.Name, id, cancellationToken);
 
     /// <summary>Ends a background response, on whatever replica it is made. One that has ended is shown as it is.</summary>
     public async Task<ApiError?> CancelAsync(HttpContext http, Dialect dialect, Tenant tenant, string id)
@@ -73,7 +77,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
         if (live is not null && await runs.CancelAsync(key, http.RequestAborted))
         {
             // One that waits, or whose replica is gone, is ended here.
-            await host.TryTakeAsync(key, http.RequestAborted);
+            await host.TryTakeAsync(key, toEnd: true, http.RequestAborted);
             await follower.WaitForEndAsync(key, CancelPatience, window: null, http.RequestAborted);
         }
 

@@ -44,12 +44,7 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
 
     public void Write(ReadOnlySpan<byte> type, ReadOnlySpan<byte> json)
     {
-        if (!_hasHeaders)
-        {
-            _hasHeaders = true;
-            PrepareHeaders();
-        }
-
+        PrepareHeaders();
         _frames.Append("event: "u8);
         _frames.Append(type);
         _frames.Append("\ndata: "u8);
@@ -57,9 +52,17 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
         _frames.Append("\n\n"u8);
     }
 
+    /// <summary>Sends the status and the headers, so that a client knows that it is heard though there is nothing to tell so far.</summary>
+    public async ValueTask BeginAsync(CancellationToken cancellationToken)
+    {
+        PrepareHeaders();
+        await _response.BodyWriter.FlushAsync(cancellationToken);
+    }
+
     /// <summary>Ends the stream behind the terminal event.</summary>
     public async ValueTask CompleteAsync(CancellationToken cancellationToken)
     {
+        PrepareHeaders();
         _frames.Append("data: [DONE]\n\n"u8);
         await FlushAsync(cancellationToken);
     }
@@ -92,18 +95,19 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
             return FlushAsync(cancellationToken);
         }
 
-        if (!_hasHeaders)
-        {
-            _hasHeaders = true;
-            PrepareHeaders();
-        }
-
+        PrepareHeaders();
         _frames.Append(": keep-alive\n\n"u8);
         return SendAsync(cancellationToken);
     }
 
     private void PrepareHeaders()
     {
+        if (_hasHeaders)
+        {
+            return;
+        }
+
+        _hasHeaders = true;
         _response.StatusCode = StatusCodes.Status200OK;
         _response.ContentType = "text/event-stream; charset=utf-8";
         _response.Headers.CacheControl = "no-cache";

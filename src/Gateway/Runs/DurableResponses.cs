@@ -103,7 +103,7 @@ internal sealed class DurableResponses(
             return null;
         }
 
-        error ??= await AnswerAsync(http, dialect, tenant, run, isStream, window);
+        error ??= await AnswerAsync(http, dialect, tenant, run, isStream, window, () => accepted?.Error);
         error = error is null ? null : accepted?.Error ?? error;
         if (error is not null && key is not null && !http.Response.HasStarted)
         {
@@ -113,11 +113,11 @@ internal sealed class DurableResponses(
         return error;
     }
 
-    private async Task<ApiError?> AnswerAsync(HttpContext http, Dialect dialect, Tenant tenant, RunKey run, bool isStream, TimeSpan? window)
+    private async Task<ApiError?> AnswerAsync(HttpContext http, Dialect dialect, Tenant tenant, RunKey run, bool isStream, TimeSpan? window, Func<ApiError?>? refusal)
     {
         if (isStream)
         {
-            return await follower.FollowAsync(http, run, 0, window);
+            return await follower.FollowAsync(http, run, 0, window, refusal);
         }
 
         await follower.WaitForEndAsync(run, limits.Value.ResponseTime, window, http.RequestAborted);
@@ -135,6 +135,11 @@ internal sealed class DurableResponses(
         }
 
         var run = new RunKey(tenant.Name, id);
+        if (!await follower.WaitForStartAsync(run, http.RequestAborted))
+        {
+            return ApiError.IdempotencyKeyInUse();
+        }
+
         if (request.Background && !request.Stream)
         {
             return await reader.WriteAsync(http, dialect, tenant, run);
@@ -142,7 +147,7 @@ internal sealed class DurableResponses(
 
         if (!request.Stream)
         {
-            return await AnswerAsync(http, dialect, tenant, run, isStream: false, window: null);
+            return await AnswerAsync(http, dialect, tenant, run, isStream: false, window: null, refusal: null);
         }
 
         if (follower.TryEnter(out var following) is { } full)

@@ -22,6 +22,7 @@ internal sealed class RunExecutor(
     ResponseKeeper keeper,
     TenantDirectory tenants,
     IOptions<RunOptions> options,
+    IOptions<LimitsOptions> limits,
     GatewayMetrics metrics,
     TimeProvider time,
     ILogger<RunExecutor> logger)
@@ -33,7 +34,7 @@ internal sealed class RunExecutor(
     /// <summary>Makes the response, to its end or until the run is to leave this replica.</summary>
     /// <returns>How it ended, in one word: the response's status, <c>handed_over</c>, <c>lost</c>, or <c>removed</c>.</returns>
     /// <exception cref="StoreUnavailableException">What the run needs could not be read.</exception>
-    public async Task<string> ExecuteAsync(RunKey run, TakenRun taken, RunControl control, AcceptedRun? accepted)
+    public async Task<string> ExecuteAsync(RunKey run, TakenRun taken, RunControl control, AcceptedRun? accepted, RunTail? tail = null)
     {
         var started = time.GetTimestamp();
         var spec = RunSpec.Read(taken.Spec);
@@ -47,7 +48,11 @@ internal sealed class RunExecutor(
         }
 
         await using var output = new RunOutput(
-            runs, run, taken.Token, control, spec.KeepsEvents, told.Count, taken.Journal.Count, options.Value.EventInterval, time);
+            runs, run, taken.Token, control, spec.KeepsEvents, told.Count, taken.Journal.Count, options.Value.EventInterval,
+            limits.Value.KeepAliveInterval, time)
+        {
+            Tail = tail,
+        };
         using var envelope = ResponseMaker.NewEnvelope(prepared);
         using var events = maker.NewEvents(prepared, envelope, output);
         output.Events = events;
@@ -72,6 +77,8 @@ internal sealed class RunExecutor(
                 return "failed";
             }
 
+            // What was told and not come to again before this end.
+            events.RestoreTold();
             maker.Settle(events.State, outcome);
             if (outcome.IsInterrupted)
             {
@@ -150,7 +157,7 @@ internal sealed class RunExecutor(
         if (error is not null || control.IsCancelled)
         {
             Begin(events, mayRefuse);
-            Restore(events, journal);
+            Restore(events, output, journal);
             return error is null ? new LoopOutcome(RoundEnd.Failed, null, null, new CallNotes()) { IsInterrupted = true } : LoopOutcome.Failed(error);
         }
 
@@ -171,10 +178,10 @@ internal sealed class RunExecutor(
     }
 
     /// <summary>The output so far, of a run that is not gone on with.</summary>
-    private static void Restore(ResponseEventStream events, RunJournal journal)
+    private static void Restore(ResponseEventStream events, RunOutput output, RunJournal journal)
     {
-        events.RestoreTold();
-        while (events.State.Output.Count == 0 && journal.TakeRound([]) is { } round)
+        // Where events are kept, they tell all of it.
+        while (!output.WantsEvents && journal.TakeRound([]) is { } round)
         {
             events.Restore(round.Abandoned);
             events.Restore(round.Items);

@@ -13,13 +13,15 @@ namespace Gateway.Runs;
 /// replica makes the response, whether it has ended, or who followed it before: the bytes are the same.
 /// </summary>
 internal sealed class RunFollower(
-    IRunStore runs, IOptions<RunOptions> options, IOptions<LimitsOptions> limits, RunMetrics metrics, TimeProvider time)
+    IRunStore runs, RunTails tails, IResponseStore responses, IOptions<RunOptions> options, IOptions<LimitsOptions> limits, RunMetrics metrics, TimeProvider time)
 {
     private const int EventsPerRead = 256;
 
     /// <summary>A wake may be lost: this often the store is looked at all the same.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    private const int StartLooks = 50;
+    private static readonly TimeSpan StartPause = TimeSpan.FromMilliseconds(50);
     private int _followers;
 
     /// <summary>Takes a place among those who follow. The error when there is none.</summary>
@@ -42,11 +44,13 @@ internal sealed class RunFollower(
     /// <param name="run">The run.</param>
     /// <param name="from">The first sequence number.</param>
     /// <param name="window">How long the run goes on with nobody following; null when that does not matter to it.</param>
-    public async Task<ApiError?> FollowAsync(HttpContext http, RunKey run, long from, TimeSpan? window)
+    /// <param name="refusal">
+    /// Why the run ended before it told anything: the answer then. Null for a response that is there already, whose stream begins at once.
+    /// </param>
+    public async Task<ApiError?> FollowAsync(HttpContext http, RunKey run, long from, TimeSpan? window, Func<ApiError?>? refusal = null)
     {
         var aborted = http.RequestAborted;
-        using var wake = new SemaphoreSlim(0);
-        await using var watch = await runs.WatchAsync(run, () => Wake(wake), aborted);
+        await using var watch = new RunWatch(runs, tails, run);
         using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval);
         long? followed = null;
         while (true)
@@ -58,17 +62,21 @@ internal sealed class RunFollower(
             }
 
             var isOver = false;
-            var page = await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
-            if (page is not { Count: > 0 })
+            await watch.RefreshAsync(aborted);
+            var page = watch.Tail?.Read(from);
+            var isLocal = page is not null;
+            page ??= await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
+            if (!isLocal && page is not { Count: > 0 })
             {
-                // What was written between the two looks is seen by the third. A run that has just begun has no log yet.
                 isOver = await runs.GetRunAsync(run, aborted) is null;
+
+                // A run that has told nothing so far has no log. What was written between the two looks is seen by the third.
                 page = isOver ? await runs.ReadEventsAsync(run, from, EventsPerRead, aborted) : [];
             }
 
             if (page is null)
             {
-                return await EndGoneAsync(http, sse, run, from, aborted);
+                return await EndGoneAsync(http, sse, refusal?.Invoke() ?? ApiError.ResponseNotFound(run.Id.ToString()), from, aborted);
             }
 
             foreach (var json in page)
@@ -89,9 +97,30 @@ internal sealed class RunFollower(
                 continue;
             }
 
-            await WaitAsync(wake, aborted);
+            if (refusal is null && !http.Response.HasStarted)
+            {
+                await sse.BeginAsync(aborted);
+            }
+
+            await watch.WaitAsync(window is { } least && least / 4 < Patience ? least / 4 : Patience, time, aborted);
             await sse.KeepAliveAsync(aborted);
         }
+    }
+
+    /// <summary>Waits for a run that is just being accepted. False when there is none, and no response that it ended in.</summary>
+    public async Task<bool> WaitForStartAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        for (var looks = 0; looks < StartLooks; looks++)
+        {
+            if (await runs.GetRunAsync(run, cancellationToken) is not null || await responses.GetAsync(run.Tenant, run.Id, cancellationToken) is not null)
+            {
+                return true;
+            }
+
+            await Task.Delay(StartPause, time, cancellationToken);
+        }
+
+        return false;
     }
 
     /// <summary>Waits until the run has ended, on whatever replica.</summary>
@@ -99,8 +128,8 @@ internal sealed class RunFollower(
     public async Task<bool> WaitForEndAsync(RunKey run, TimeSpan patience, TimeSpan? window, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        using var wake = new SemaphoreSlim(0);
-        await using var watch = await runs.WatchAsync(run, () => Wake(wake), cancellationToken);
+        await using var watch = new RunWatch(runs, tails, run);
+        await watch.RefreshAsync(cancellationToken);
         while (await runs.GetRunAsync(run, cancellationToken) is not null)
         {
             if (time.GetElapsedTime(started) >= patience)
@@ -113,39 +142,16 @@ internal sealed class RunFollower(
                 await runs.FollowedAsync(run, cancellationToken);
             }
 
-            await WaitAsync(wake, cancellationToken);
+            await watch.WaitAsync(Patience, time, cancellationToken);
+            await watch.RefreshAsync(cancellationToken);
         }
 
         return true;
     }
 
-    private static void Wake(SemaphoreSlim wake)
-    {
-        try
-        {
-            if (wake.CurrentCount == 0)
-            {
-                wake.Release();
-            }
-        }
-        catch (ObjectDisposedException)
-        {
-            // Nobody waits any more.
-        }
-    }
-
-    private async Task WaitAsync(SemaphoreSlim wake, CancellationToken aborted)
-    {
-        using var patience = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, aborted);
-        await wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        aborted.ThrowIfCancellationRequested();
-    }
-
     /// <summary>The event log is gone: deleted, or too old.</summary>
-    private static async Task<ApiError?> EndGoneAsync(HttpContext http, SseOutput sse, RunKey run, long sequence, CancellationToken aborted)
+    private static async Task<ApiError?> EndGoneAsync(HttpContext http, SseOutput sse, ApiError error, long sequence, CancellationToken aborted)
     {
-        var error = ApiError.ResponseNotFound(run.Id.ToString());
         if (!http.Response.HasStarted)
         {
             return error;
@@ -154,7 +160,9 @@ internal sealed class RunFollower(
         using var json = new PooledBuffer(512);
         json.Append("{\"type\":\"error\",\"sequence_number\":"u8);
         json.Append(System.Text.Encoding.ASCII.GetBytes(sequence.ToString(CultureInfo.InvariantCulture)));
-        json.Append(",\"code\":null,\"message\":"u8);
+        json.Append(",\"code\":"u8);
+        json.AppendString(error.Code);
+        json.Append(",\"message\":"u8);
         json.AppendString(error.Message);
         json.Append(",\"param\":null,\"error\":"u8);
         Dialect.WriteError(error, json);

@@ -28,6 +28,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
     private readonly IRunStore _runs;
     private readonly RunExecutor _executor;
+    private readonly RunTails _tails;
     private readonly RunSpecs _specs;
     private readonly ResponseMaker _maker;
     private readonly TenantDirectory _tenants;
@@ -47,12 +48,13 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private volatile bool _handsOver;
 
     public RunHost(
-        IRunStore runs, RunExecutor executor, RunSpecs specs, ResponseMaker maker, TenantDirectory tenants, OpenStreamLimiter limiter,
+        IRunStore runs, RunExecutor executor, RunTails tails, RunSpecs specs, ResponseMaker maker, TenantDirectory tenants, OpenStreamLimiter limiter,
         IOptions<RunOptions> options, IOptions<StoreOptions> store, StopDeadline stop, IHostApplicationLifetime lifetime, RunMetrics metrics,
         TimeProvider time, ILogger<RunHost> logger)
     {
         _runs = runs;
         _executor = executor;
+        _tails = tails;
         _specs = specs;
         _maker = maker;
         _tenants = tenants;
@@ -121,16 +123,21 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         var accepted = new AcceptedRun(prepared, told);
         Begin(
             new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt },
-            new TakenRun(token.Value, written, [], IsCancelled: false),
+            new TakenRun(token.Value, written, [], IsCancelled: false) { EventCount = first.Count },
             accepted,
             held.Release());
         return (accepted, null);
     }
 
     /// <summary>Takes a run that nobody makes, if that can be. False when another replica has it, or there is none.</summary>
-    public async Task<bool> TryTakeAsync(RunKey key, CancellationToken cancellationToken)
+    /// <param name="key">The run.</param>
+    /// <param name="toEnd">It was cancelled, and is only to be ended: that needs no place among what is made at once.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<bool> TryTakeAsync(RunKey key, bool toEnd, CancellationToken cancellationToken)
     {
-        if (_handsOver || _active.ContainsKey(key) || _tenants.Find(key.Tenant) is not { } tenant || _limiter.TryEnter(tenant, out var place) is not null)
+        IDisposable? place = null;
+        if (_handsOver || _active.ContainsKey(key) || _tenants.Find(key.Tenant) is not { } tenant
+            || (!toEnd && _limiter.TryEnter(tenant, out place) is not null))
         {
             return false;
         }
@@ -188,6 +195,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private void Begin(ActiveRun run, TakenRun taken, AcceptedRun? accepted, HeldThings held)
     {
         _active[run.Key] = run;
+        run.Tail = _tails.Open(run.Key, taken.EventCount);
         _metrics.Began();
         run.Ended = Task.Run(() => RunAsync(run, taken, accepted, held));
         if (_handsOver)
@@ -203,7 +211,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         var how = "abandoned";
         try
         {
-            how = await _executor.ExecuteAsync(run.Key, taken, run.Control, accepted);
+            how = await _executor.ExecuteAsync(run.Key, taken, run.Control, accepted, run.Tail);
         }
         catch (StoreUnavailableException)
         {
@@ -220,6 +228,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         finally
         {
             _active.TryRemove(run.Key, out _);
+            _tails.Close(run.Key, run.Tail!);
             held.Dispose();
             _metrics.Ended(how);
             if (_wake.CurrentCount == 0)
@@ -359,7 +368,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                 return;
             }
 
-            await TryTakeAsync(key, _stopping.Token);
+            await TryTakeAsync(key, toEnd: false, _stopping.Token);
         }
     }
 

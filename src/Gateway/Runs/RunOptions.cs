@@ -28,9 +28,9 @@ internal sealed class RunOptions
 
     /// <summary>
     /// Events are put into the store, and only then told, at most this often per run. Longer costs clients time, shorter costs the store work.
-    /// Default 50 milliseconds, from 1 millisecond to 5 seconds.
+    /// Default 100 milliseconds, from 1 millisecond to 5 seconds.
     /// </summary>
-    public TimeSpan EventInterval { get; set; } = TimeSpan.FromMilliseconds(50);
+    public TimeSpan EventInterval { get; set; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
     /// How long the events of a response that has ended can be replayed (<c>GET …?stream=true</c>). Default 1 hour, from 1 second to 30 days.

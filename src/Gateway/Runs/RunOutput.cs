@@ -23,6 +23,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     private readonly long _token;
     private readonly RunControl _control;
     private readonly TimeSpan _interval;
+    private readonly TimeSpan _keepAlive;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _sending = new(1);
     private readonly SemaphoreSlim _signal = new(0);
@@ -36,7 +37,8 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     private long _lastEvent;
 
     public RunOutput(
-        IRunStore store, RunKey run, long token, RunControl control, bool keepsEvents, long events, long entries, TimeSpan interval, TimeProvider time)
+        IRunStore store, RunKey run, long token, RunControl control, bool keepsEvents, long events, long entries, TimeSpan interval, TimeSpan keepAlive,
+        TimeProvider time)
     {
         _store = store;
         _run = run;
@@ -46,6 +48,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
         _firstEvent = events;
         _firstEntry = entries;
         _interval = interval;
+        _keepAlive = keepAlive;
         _time = time;
         _lastEvent = time.GetTimestamp();
         _pump = keepsEvents ? PumpAsync() : Task.CompletedTask;
@@ -54,6 +57,9 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     public bool WantsEvents { get; }
 
     public bool IsStream => WantsEvents;
+
+    /// <summary>Is told what the store took; null when nobody on this replica can follow.</summary>
+    public RunTail? Tail { get; init; }
 
     /// <summary>The events of the response, for signs of life; set once, before the loop runs.</summary>
     public ResponseEventStream? Events { get; set; }
@@ -87,9 +93,14 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
 
     public ValueTask KeepAliveAsync(CancellationToken cancellationToken)
     {
-        if (WantsEvents && _time.GetElapsedTime(_lastEvent) >= RepeatAfter)
+        if (WantsEvents && _time.GetElapsedTime(_lastEvent) is var silence && silence >= _keepAlive)
         {
-            Events!.RepeatInProgress();
+            // Those who follow are sent a sign of life as well, and with it the status: from now on a failure is an event.
+            Events!.Start();
+            if (silence >= RepeatAfter)
+            {
+                Events.RepeatInProgress();
+            }
         }
 
         return FlushAsync(cancellationToken);
@@ -175,6 +186,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
             if (events.Count > 0 || entries.Count > 0)
             {
                 await SendAgainAndAgainAsync(new RunAppend(_firstEvent, events, _firstEntry, entries));
+                Tail?.Add(_firstEvent, events);
                 _firstEvent += events.Count;
                 _firstEntry += entries.Count;
             }

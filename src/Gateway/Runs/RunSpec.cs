@@ -79,8 +79,8 @@ internal sealed record RunSpec
 
             return new RunSpec
             {
-                Dialect = root.GetProperty("dialect"u8).GetString()!,
-                Model = root.GetProperty("model"u8).GetString()!,
+                Dialect = root.GetProperty("dialect"u8).GetString() ?? throw new InvalidDataException("A stored run is damaged."),
+                Model = root.GetProperty("model"u8).GetString() ?? throw new InvalidDataException("A stored run is damaged."),
                 CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(root.GetProperty("created"u8).GetInt64()),
                 IsBackground = root.GetProperty("background"u8).GetBoolean(),
                 KeepsEvents = root.GetProperty("events"u8).GetBoolean(),
@@ -90,7 +90,7 @@ internal sealed record RunSpec
                 Body = spec[(end + 1)..],
             };
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException or OverflowException)
         {
             throw new InvalidDataException("A stored run is damaged.", e);
         }

@@ -11,6 +11,7 @@ internal static class RunsExtensions
         services.AddOptions<RunOptions>().BindConfiguration(RunOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<RunOptions>, RunOptionsValidator>();
         services.AddSingleton<RunSpecs>();
+        services.AddSingleton<RunTails>();
         services.AddSingleton<RunViews>();
         services.AddSingleton<RunReader>();
         services.AddSingleton<IdempotencyKeys>();

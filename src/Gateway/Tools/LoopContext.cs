@@ -8,6 +8,7 @@ namespace Gateway.Tools;
 /// <summary>What the model must see, as it grows from round to round: the request's context, then what the response added to it.</summary>
 internal sealed class LoopContext
 {
+    private readonly HashSet<string> _abandonedCalls = new(StringComparer.Ordinal);
     private List<Item> _items;
     private int _withheld;
 
@@ -96,7 +97,12 @@ internal sealed class LoopContext
     {
         foreach (var item in items)
         {
-            OwnNotes.Abandoned.Add(ItemTable.View(item).Id);
+            var view = ItemTable.View(item);
+            OwnNotes.Abandoned.Add(view.Id);
+            if (view.CallId is { } callId)
+            {
+                _abandonedCalls.Add(callId);
+            }
         }
     }
 
@@ -126,6 +132,6 @@ internal sealed class LoopContext
             }
         }
 
-        return false;
+        return _abandonedCalls.Contains(callId);
     }
 }

@@ -198,6 +198,61 @@ public sealed class DotNetSdkTests(GatewayFixture fixture) : FunctionalTest(fixt
         Assert.Equal((ResponseStatus.Incomplete, ResponseIncompleteStatusReason.MaxOutputTokens), (response.Status, response.IncompleteStatusDetails.Reason));
     }
 
+    [Fact]
+    public async Task Background_IsPolledToItsEnd()
+    {
+        var options = Options("Hi");
+        options.BackgroundModeEnabled = true;
+
+        ResponseResult response = await Client().CreateResponseAsync(options);
+        Assert.Equal((ResponseStatus.Queued, true), (response.Status, response.BackgroundModeEnabled));
+        while (response.Status is ResponseStatus.Queued or ResponseStatus.InProgress)
+        {
+            response = await Client().GetResponseAsync(response.Id, Cancellation);
+        }
+
+        Assert.Equal((ResponseStatus.Completed, "Hello from the scripted model."), (response.Status, response.GetOutputText()));
+    }
+
+    [Fact]
+    public async Task BackgroundStream_IsResumed_AndCancelled()
+    {
+        Upstream.Enqueue(new ChatStream().Role().Text("Hel").Hold().ToScript());
+        var options = Options("Hi", stream: true);
+        options.BackgroundModeEnabled = true;
+        var (id, seen) = ("", new List<StreamingResponseUpdate>());
+        await foreach (var update in await Client().CreateResponseStreamingAsync(options, Cancellation))
+        {
+            seen.Add(update);
+            if (update is StreamingResponseCreatedUpdate created)
+            {
+                id = created.Response.Id;
+            }
+
+            if (seen.Count == 4)
+            {
+                break;
+            }
+        }
+
+        ResponseResult? cancelled = null;
+        await foreach (var update in await Client().GetResponseStreamingAsync(
+            new GetResponseOptions(id) { StreamingEnabled = true, StartingAfter = seen[^1].SequenceNumber }, Cancellation))
+        {
+            seen.Add(update);
+            if (update is StreamingResponseOutputTextDeltaUpdate)
+            {
+                cancelled = await Client().CancelResponseAsync(id, Cancellation);
+            }
+        }
+
+        Assert.Equal(Enumerable.Range(0, seen.Count), seen.Select(update => update.SequenceNumber));
+        Assert.Equal((ResponseStatus.Cancelled, "Hel"), (cancelled!.Status, cancelled.GetOutputText()));
+        var last = Assert.IsType<StreamingResponseFailedUpdate>(seen[^1]);
+        Assert.Equal(ResponseStatus.Cancelled, last.Response.Status);
+        Assert.Null(last.Response.Error);
+    }
+
     private ResponsesClient Client() =>
         new(new ApiKeyCredential("any"), new ResponsesClientOptions { Endpoint = new Uri(Gateway.BaseAddress, "/v1") });
 

@@ -11,7 +11,7 @@ public sealed class JavaScriptSdkTests(GatewayFixture fixture, ITestOutputHelper
     {
         await UseOwnGatewayAsync(("Gateway:Tenants:js:Keys:0", "key-js"));
         Upstream.Default = Obey;
-        await NodeScript.RunAsync("cases.mjs", cases: 15, [new Uri(Gateway.BaseAddress, "/v1").AbsoluteUri], output, Cancellation);
+        await NodeScript.RunAsync("cases.mjs", cases: 18, [new Uri(Gateway.BaseAddress, "/v1").AbsoluteUri], output, Cancellation);
     }
 
     private static ChatScript Obey(JsonObject request)
@@ -30,6 +30,7 @@ public sealed class JavaScriptSdkTests(GatewayFixture fixture, ITestOutputHelper
         return (order, rest) switch
         {
             ("say", _) => ChatAnswer.Say(rest).For(request),
+            ("hold", _) => new ChatStream().Role().Text(rest).Hold().ToScript(),
             ("think", _) => new ChatAnswer { Reasoning = "Hm.", Text = rest }.For(request),
             ("call", "once") => ChatAnswer.Call(oslo).For(request),
             ("call", "twice") => ChatAnswer.Call(oslo, rome).For(request),

@@ -146,6 +146,60 @@ const cases = {
     assert.equal(final.incomplete_details.reason, 'max_output_tokens');
   },
 
+  async background_is_polled() {
+    let response = await client.responses.create({ model, input: 'say Hello', background: true });
+    assert.equal(response.status, 'queued');
+    assert.equal(response.output_text, '');
+    while (['queued', 'in_progress'].includes(response.status)) {
+      response = await client.responses.retrieve(response.id);
+    }
+    assert.equal(response.status, 'completed');
+    assert.equal(response.output_text, 'Hello');
+  },
+
+  async background_stream_is_resumed() {
+    const events = [];
+    for await (const event of await client.responses.create({ model, input: 'say Hello', background: true, stream: true })) {
+      events.push(event);
+      if (events.length === 4) {
+        break;
+      }
+    }
+    const { id } = events[0].response;
+    const rest = await client.responses.retrieve(id, { stream: true, starting_after: events.at(-1).sequence_number });
+    for await (const event of rest) {
+      events.push(event);
+    }
+    assert.deepEqual(events.slice(0, 3).map((e) => e.type), ['response.created', 'response.queued', 'response.in_progress']);
+    assert.deepEqual(events.map((e) => e.sequence_number), events.map((_, i) => i));
+    assert.equal(events.at(-1).type, 'response.completed');
+    assert.equal(events.filter((e) => e.type === 'response.output_text.delta').map((e) => e.delta).join(''), 'Hello');
+    const final = await client.responses.stream({ response_id: id, starting_after: 2 }).finalResponse();
+    assert.equal(final.output_text, 'Hello');
+  },
+
+  async background_is_cancelled() {
+    const stream = await client.responses.create({ model, input: 'hold Hello', background: true, stream: true });
+    let id;
+    let last;
+    let cancelled;
+    for await (const event of stream) {
+      id ??= event.response.id;
+      last = event;
+      if (event.type === 'response.output_text.delta') {
+        cancelled = await client.responses.cancel(id);
+      }
+    }
+    assert.equal(cancelled.status, 'cancelled');
+    assert.equal(last.type, 'response.failed');
+    assert.equal(last.response.status, 'cancelled');
+    assert.equal(last.response.error, null);
+    assert.equal(last.response.output[0].content[0].text, 'Hello');
+    assert.equal((await client.responses.cancel(id)).status, 'cancelled');
+    const foreground = await client.responses.create({ model, input: 'Hi' });
+    await assert.rejects(client.responses.cancel(foreground.id), BadRequestError);
+  },
+
   async websocket_upgrade_is_426() {
     const status = await new Promise((resolve, reject) => {
       const request = http.get(`${baseURL}/responses`, {

@@ -23,6 +23,9 @@ internal sealed class RoundPlayer(ResponsesRequest request, RouteProfile profile
     public PlayedRound PlayStream(byte[] body, IEnumerable<int>? ends = null, bool wantsEvents = true) =>
         Play(wantsEvents, translator => ReadStream(translator, body, ends ?? [body.Length]));
 
+    /// <summary>Plays the same stream in a response that was begun elsewhere, behind what was told of it. Only what is new is among its events.</summary>
+    public PlayedRound PlayAgain(byte[] body, ToldEvents told) => Play(wantsEvents: true, translator => ReadStream(translator, body, [body.Length]), told);
+
     /// <summary>Plays an answer that is one JSON document.</summary>
     public PlayedRound PlayBody(byte[] json, bool wantsEvents) => Play(wantsEvents, translator =>
     {
@@ -35,7 +38,7 @@ internal sealed class RoundPlayer(ResponsesRequest request, RouteProfile profile
     public static byte[] ToCrLf(byte[] body) => Encoding.Latin1.GetBytes(
         Encoding.Latin1.GetString(body).Replace("\r\n", "\n", StringComparison.Ordinal).Replace("\n", "\r\n", StringComparison.Ordinal));
 
-    private PlayedRound Play(bool wantsEvents, Func<ResponseTranslator, RoundOutcome> read)
+    private PlayedRound Play(bool wantsEvents, Func<ResponseTranslator, RoundOutcome> read, ToldEvents? told = null)
     {
         using var sink = new Sink(wantsEvents);
         using var envelope = new ResponseEnvelope(Dialect.OpenAi, "resp_1", CreatedAt, request.Model ?? "m", request, request.Store, request.MaxToolCalls);
@@ -45,7 +48,13 @@ internal sealed class RoundPlayer(ResponsesRequest request, RouteProfile profile
             (prefix, index) => $"{prefix}_{index}",
             obfuscate: false,
             request.Include.HasFlag(Includes.EncryptedReasoning) ? utf8 => "sealed:" + Encoding.UTF8.GetString(utf8) : null);
-        using var translator = new ResponseTranslator(ToContext(), events);
+        if (told is not null)
+        {
+            events.Resume(told, isQueued: false);
+            events.RestoreTold();
+        }
+
+        using var translator = new ResponseTranslator(ToContext(events), events);
         var outcome = read(translator);
         var final = End(outcome, envelope, events);
         if (events.HasStarted)
@@ -56,9 +65,10 @@ internal sealed class RoundPlayer(ResponsesRequest request, RouteProfile profile
         return new PlayedRound(sink.Text, final, string.Join(' ', outcome.Calls.Select(c => $"{c.CallId}={c.UpstreamId}")));
     }
 
-    private RoundContext ToContext()
+    private RoundContext ToContext(ResponseEventStream events)
     {
         var newCalls = 0;
+        List<Item> known = [.. request.Input, .. events.State.Output.Select(ItemTable.View)];
         return new RoundContext
         {
             Profile = profile,
@@ -67,8 +77,8 @@ internal sealed class RoundPlayer(ResponsesRequest request, RouteProfile profile
             WantsSummary = request.ReasoningSummary is not null,
             OneCallOnly = request.ParallelToolCalls == false,
             MaxCalls = 128,
-            IsCallIdTaken = id => request.Input.Any(item => item.CallIdUtf8.SequenceEqual(Encoding.UTF8.GetBytes(id))),
-            NewCallId = () => $"call_new{newCalls++}",
+            IsCallIdTaken = id => known.Exists(item => item.CallIdUtf8.SequenceEqual(Encoding.UTF8.GetBytes(id))),
+            NewCallId = () => $"call_new{(known.Count == request.Input.Count ? "" : "_again")}{newCalls++}",
         };
     }
 

@@ -1,0 +1,3 @@
+namespace Gateway.FunctionalTests.Runs;
+
+public sealed class ResumeWindowFactsOnSqlite(GatewayFixture fixture) : ResumeWindowFacts(fixture), IClassFixture<GatewayFixture>;
