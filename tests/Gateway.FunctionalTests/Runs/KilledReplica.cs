@@ -41,6 +41,9 @@ public sealed class KilledReplica : IAsyncLifetime
     /// <summary>The response with this input, as it is kept.</summary>
     internal Dictionary<string, System.Text.Json.JsonElement> Final { get; } = [];
 
+    /// <summary>How often the upstream was asked for it, by both replicas.</summary>
+    internal Dictionary<string, int> Rounds { get; } = [];
+
     /// <summary>What was told to the client that followed the response with this input.</summary>
     internal Dictionary<string, ResponseStream> Told { get; } = [];
 
@@ -61,7 +64,7 @@ public sealed class KilledReplica : IAsyncLifetime
             _repeatable.Tool with { Annotations = new ToolAnnotations { IdempotentHint = true } },
             _second.Tool);
         Script();
-        string[] running = ["text", "part", "reasoning", "call", "mcp", "rounds", "running", "repeatable", "second", "plain"];
+        string[] running = ["text", "part", "reasoning", "call", "calls", "mcp", "rounds", "running", "repeatable", "second", "plain"];
         (string, string)[] full = [("Gateway:Runs:Concurrent", $"{running.Length}")];
         var gates = Writes.ToDictionary(write => write.Key, _ => new RedisGate(Cluster.Redis));
         _gates.AddRange(gates.Values);
@@ -83,6 +86,7 @@ public sealed class KilledReplica : IAsyncLifetime
             _followed["part"].UntilAsync("\"delta\":\"sen\"", stop),
             _followed["reasoning"].UntilAsync("\"delta\":\"thi\"", stop),
             _followed["call"].UntilAsync("\"delta\":\"{\\\"ci\"", stop),
+            _followed["calls"].UntilAsync("\"delta\":\"{\\\"ci\"", stop),
             _followed["rounds"].UntilAsync("\"delta\":\"And\"", stop),
             _followed["running"].UntilAsync("response.mcp_call.in_progress", stop),
             _running.ReachedAsync(stop),
@@ -118,6 +122,7 @@ public sealed class KilledReplica : IAsyncLifetime
         foreach (var (input, id) in _ids)
         {
             Final[input] = await EndedAsync(id, stop);
+            Rounds[input] = Cluster.Asked(input).Count;
         }
     }
 
@@ -156,6 +161,11 @@ public sealed class KilledReplica : IAsyncLifetime
             "call",
             Held(new ChatStream().Role().Text("I look.").ToolCall(0, "call_w", "get_weather", "{\"ci")),
             ChatAnswer.Call(new ChatToolCall("call_x", "get_weather", """{"city":"Rome"}""")).ToStream());
+        Cluster.Script(
+            "calls",
+            Held(new ChatStream().Role().ToolCall(0, "call_w", "get_weather", "{}").ToolCall(1, "call_v", "get_weather", "{\"ci")),
+            ChatAnswer.Call(new ChatToolCall("call_x", "get_weather", """{"city":"Rome"}""")).ToStream(),
+            done);
         Cluster.Script("mcp", Held(new ChatStream().Role().ToolCall(0, "call_a", "srv__effect", "{\"jo")), CallOf("mcp", "effect"), done);
         Cluster.Script("rounds", CallOf("rounds", "effect"), Held(new ChatStream().Role().Text("And")), done);
         Cluster.Script("running", CallOf("running", "running"), done);

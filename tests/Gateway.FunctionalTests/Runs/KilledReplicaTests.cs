@@ -11,6 +11,7 @@ public sealed class KilledReplicaTests(KilledReplica killed) : IClassFixture<Kil
     [InlineData("part", "reasoning", "message", "message")]
     [InlineData("reasoning", "reasoning", "message")]
     [InlineData("call", "message", "function_call", "function_call")]
+    [InlineData("calls", "function_call", "function_call", "function_call")]
     [InlineData("mcp", "mcp_call", "message")]
     [InlineData("rounds", "mcp_call", "message", "message")]
     [InlineData("running", "mcp_call", "message")]
@@ -37,6 +38,7 @@ public sealed class KilledReplicaTests(KilledReplica killed) : IClassFixture<Kil
     [InlineData("part", 2)]
     [InlineData("reasoning", 2)]
     [InlineData("call", 2)]
+    [InlineData("calls", 2)]
     [InlineData("mcp", 3)]
     [InlineData("rounds", 3)]
     [InlineData("running", 2)]
@@ -48,7 +50,7 @@ public sealed class KilledReplicaTests(KilledReplica killed) : IClassFixture<Kil
     [InlineData("unstarted", 2)]
     [InlineData("unended", 2)]
     [InlineData("uncommitted", 2)]
-    public void Rounds_ThatWereMade_AreNotAskedForAgain(string phase, int rounds) => Assert.Equal(rounds, killed.Cluster.Asked(phase).Count);
+    public void Rounds_ThatWereMade_AreNotAskedForAgain(string phase, int rounds) => Assert.Equal(rounds, killed.Rounds[phase]);
 
     [Fact]
     public void Items_ThatWereHalfTold_AreIncompleteAndKeepTheirText()
@@ -99,6 +101,30 @@ public sealed class KilledReplicaTests(KilledReplica killed) : IClassFixture<Kil
     {
         Assert.Equal(2, killed.Cluster.Called("repeatable", "repeatable"));
         Assert.Equal(["released"], Outputs("repeatable"));
+    }
+
+    /// <summary>A client can not know which of the calls it was told were made by a round that was given up: it may answer all that are whole.</summary>
+    [Fact]
+    public async Task Calls_OfARoundThatWasGivenUp_CanBeAnswered()
+    {
+        var calls = killed.Final["calls"].Each("output").Skip(1).ToList();
+        Assert.Equal(["completed", "incomplete", "completed"], calls.Select(call => call.Text("status")));
+        var outputs = calls.Where(call => call.Text("status") == "completed")
+            .Select(call => $$"""{"type":"function_call_output","call_id":"{{call.Text("call_id")}}","output":"sun"}""");
+
+        using var response = await killed.Other.Client.PostAsync(
+            "/v1/responses",
+            new StringContent(
+                $$"""{"model":"{{GatewayFixture.Model}}","previous_response_id":"{{killed.Final["calls"].Text("id")}}","input":[{{string.Join(',', outputs)}}]}""",
+                System.Text.Encoding.UTF8,
+                "application/json"),
+            TestContext.Current.CancellationToken);
+
+        Assert.Equal("Done.", (await Reply.ReadAsync(response)).AssertOk().OutputText());
+        var messages = killed.Cluster.Asked("calls")[^1].Messages;
+        Assert.Equal(
+            messages.Where(message => message!["tool_calls"] is not null).SelectMany(message => message!["tool_calls"]!.AsArray()).Select(call => (string?)call!["id"]),
+            messages.Where(message => (string?)message!["role"] == "tool").Select(message => (string?)message!["tool_call_id"]));
     }
 
     [Fact]
