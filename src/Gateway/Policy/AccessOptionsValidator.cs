@@ -9,6 +9,10 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
 {
     private const int MostToolCalls = 10_000;
 
+    // Those of Gateway:Store:Retention.
+    private static readonly TimeSpan ShortestRetention = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestRetention = TimeSpan.FromDays(3650);
+
     public ValidateOptionsResult Validate(string? name, AccessOptions options)
     {
         List<string> failures = [];
@@ -58,6 +62,9 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
             failures.Add($"{key}:Store is '{store}': it must be Allow or Never.");
         }
 
+        CheckRetention($"{key}:Retention:Responses", options.Retention.Responses, failures);
+        CheckRetention($"{key}:Retention:Background", options.Retention.Background, failures);
+        CheckRetention($"{key}:Retention:Conversations", options.Retention.Conversations, failures);
         CheckRange($"{key}:MaxToolCalls", options.MaxToolCalls, MostToolCalls, failures);
         CheckRange($"{key}:DefaultMaxToolCalls", options.DefaultMaxToolCalls, MostToolCalls, failures);
         CheckRange($"{key}:OpenStreams", options.OpenStreams, int.MaxValue, failures);
@@ -86,6 +93,14 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
             {
                 failures.Add(string.Create(CultureInfo.InvariantCulture, $"{key}:ToolHosts:{i} {problem}"));
             }
+        }
+    }
+
+    private static void CheckRetention(string key, TimeSpan? value, List<string> failures)
+    {
+        if (value < ShortestRetention || value > LongestRetention)
+        {
+            failures.Add($"{key} is {value:c}: it must be from {ShortestRetention:c} to {LongestRetention:c}.");
         }
     }
 

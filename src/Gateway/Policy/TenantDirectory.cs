@@ -17,6 +17,7 @@ internal sealed class TenantDirectory : IDisposable
     private readonly IConfiguration _configuration;
     private readonly IValidateOptions<AccessOptions> _validator;
     private readonly ILogger<TenantDirectory> _logger;
+    private readonly TimeSpan _usualRetention;
     private readonly IDisposable _reloads;
     private volatile Snapshot _snapshot;
 
@@ -26,6 +27,8 @@ internal sealed class TenantDirectory : IDisposable
         _configuration = configuration;
         _validator = validator;
         _logger = logger;
+        // Read at start, as all of the store's section.
+        _usualRetention = options.Value.Store.Retention;
         _snapshot = Read(options.Value, wasClosed: false);
         WarnOfUnreachable(_snapshot);
         _reloads = ChangeToken.OnChange(configuration.GetReloadToken, Reload);
@@ -75,13 +78,13 @@ internal sealed class TenantDirectory : IDisposable
 
     public void Dispose() => _reloads.Dispose();
 
-    private static Snapshot Read(AccessOptions options, bool wasClosed)
+    private Snapshot Read(AccessOptions options, bool wasClosed)
     {
         Dictionary<ApiKeyHash, Tenant> byKey = [];
         List<string> keyless = [];
         foreach (var (name, tenantOptions) in options.Tenants.OrderBy(t => t.Key, StringComparer.Ordinal))
         {
-            var tenant = new Tenant(name, tenantOptions.AccountId ?? name, EffectivePolicy.From(options.Policy, tenantOptions.Policy));
+            var tenant = new Tenant(name, tenantOptions.AccountId ?? name, EffectivePolicy.From(options.Policy, tenantOptions.Policy, _usualRetention));
             foreach (var key in tenantOptions.Keys)
             {
                 if (ApiKeyHash.ReadConfigured(key, out var hash) is null)
@@ -102,7 +105,8 @@ internal sealed class TenantDirectory : IDisposable
         var anonymous = new Tenant(
             Tenant.DefaultName,
             accountId: null,
-            EffectivePolicy.From(options.Policy, options.Tenants.GetValueOrDefault(Tenant.DefaultName)?.Policy));
+            EffectivePolicy.From(options.Policy, options.Tenants.GetValueOrDefault(Tenant.DefaultName)?.Policy,
+                _usualRetention));
         return new Snapshot(
             closed,
             anonymous,

@@ -1,15 +1,15 @@
 using Gateway.Conversations;
+using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Store;
 using Gateway.Telemetry;
-using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
 
 /// <summary>Puts finished responses into the store.</summary>
-internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions> options)
+internal sealed class ResponseKeeper(IResponseStore store)
 {
     /// <summary>The store is not known to be down.</summary>
     public bool IsAvailable => store.Health.Available;
@@ -34,7 +34,7 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
             // A copy of its own: a write that timed out may still be read by the connection when this buffer serves another request.
             Envelope = json.WrittenSpan.ToArray(),
             OutputOffset = offset,
-            Retention = options.Value.Retention,
+            Retention = prepared.Tenant.Policy.RetentionOf(RetentionClass.Responses),
         };
         try
         {

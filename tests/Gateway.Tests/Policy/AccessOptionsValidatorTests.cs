@@ -26,6 +26,10 @@ public sealed class AccessOptionsValidatorTests
     [InlineData("Gateway:Policy:ToolHosts:0=*.example.com", null)]
     [InlineData("Gateway:Tenants:a:Policy:ToolHosts:0=https://example.com", "Gateway:Tenants:a:Policy:ToolHosts:0 is 'https://example.com'")]
     [InlineData("Gateway:Policy:Store=7", "Gateway:Policy:Store is '7': it must be Allow or Never.")]
+    [InlineData("Gateway:Policy:Retention:Responses=00:00:00", "Gateway:Policy:Retention:Responses is 00:00:00: it must be from 00:00:01 to 3650.00:00:00.")]
+    [InlineData("Gateway:Policy:Retention:Background=3651.00:00:00", "Gateway:Policy:Retention:Background is 3651.00:00:00: it must be")]
+    [InlineData("Gateway:Tenants:a:Policy:Retention:Conversations=-1", "Gateway:Tenants:a:Policy:Retention:Conversations is -1.00:00:00: it must be")]
+    [InlineData("Gateway:Tenants:a:Policy:Retention:Conversations=00:00:01", null)]
     [InlineData("Gateway:Tenants:a:Policy:OpenStreams=-1", "Gateway:Tenants:a:Policy:OpenStreams is -1")]
     public void Validate_OneSetting_NamesKeyAndValue(string setting, string? failure)
     {

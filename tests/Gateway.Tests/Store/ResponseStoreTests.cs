@@ -314,6 +314,38 @@ public abstract class ResponseStoreTests
     }
 
     [Fact]
+    public async Task List_RetentionsThatDiffer_HasExactlyWhatIsAlive()
+    {
+        await using var test = await OpenAsync();
+        var created = test.Time.GetUtcNow();
+
+        // Longer than Gateway:Store:Retention too: it may have been lowered since, or be a class's or a tenant's own.
+        int[] days = [400, 45, 1, 200, 3, 31];
+        var commits = days.Select(d => Commits.Start(test.Tenant, created.AddMinutes(-d)) with { Retention = TimeSpan.FromDays(d) }).ToArray();
+        foreach (var commit in commits)
+        {
+            await test.Store.CommitAsync(commit, None);
+        }
+
+        var passed = 0;
+        foreach (var day in (int[])[0, 2, 30, 44, 100, 300, 399])
+        {
+            await test.AdvanceAsync(TimeSpan.FromDays(day - passed));
+            passed = day;
+            await test.Store.CommitAsync(Commits.Start(test.Tenant, test.Time.GetUtcNow()) with { Retention = TimeSpan.FromHours(1) }, None);
+            var alive = commits.Where((_, n) => days[n] > day).OrderByDescending(commit => commit.CreatedAt).Select(commit => commit.Id).ToArray();
+
+            var page = await ListAsync(test, new ListQuery(10, null, null));
+
+            Assert.Equal(alive, page.Data.Select(stored => stored.Record.Id).Skip(1));
+            var next = await ListAsync(test, new ListQuery(1, page.Data[0].Record.Id, null));
+            Assert.Equal((alive[0], alive.Length > 1), (Assert.Single(next.Data).Record.Id, next.HasMore));
+            var back = await ListAsync(test, new ListQuery(10, null, alive[^1]));
+            Assert.Equal(page.Data.SkipLast(1).Select(stored => stored.Record.Id), back.Data.Select(stored => stored.Record.Id));
+        }
+    }
+
+    [Fact]
     public async Task Expiry_OfAnUnusedChain_LeavesNothingBehind()
     {
         await using var test = await OpenAsync();

@@ -10,14 +10,17 @@ internal sealed class RedisCommit
 
     private readonly TurnCommit _commit;
     private readonly bool _isCluster;
+    private readonly DateTimeOffset _now;
     private readonly RedisKey[] _keys;
     private readonly RedisValue[] _arguments;
     private readonly List<(RedisKey[] Keys, RedisValue[] Arguments)> _elsewhere = [];
 
     /// <param name="commit">The turn.</param>
     /// <param name="isCluster">The tenant's index lives in another slot than the turn.</param>
-    public RedisCommit(TurnCommit commit, bool isCluster)
+    /// <param name="now">The time.</param>
+    public RedisCommit(TurnCommit commit, bool isCluster, DateTimeOffset now)
     {
+        var day = RedisKeys.Day(commit.CreatedAt);
         _commit = commit;
         var plan = CommitPlan.For(commit);
         var retention = (long)commit.Retention.TotalMilliseconds;
@@ -37,6 +40,8 @@ internal sealed class RedisCommit
             retention,
             isCluster ? RedisValue.EmptyString : commit.CreatedAt.ToUnixTimeMilliseconds(),
             commit.Id.ToString(),
+            day,
+            (now + commit.Retention).ToUnixTimeMilliseconds(),
         ];
 
         // Nobody continues a turn that is aside: it needs its own log only.
@@ -60,10 +65,12 @@ internal sealed class RedisCommit
 
         if (!isCluster)
         {
-            keys.Add(RedisKeys.Index(commit.Tenant, RedisKeys.Day(commit.CreatedAt)));
+            keys.Add(RedisKeys.Index(commit.Tenant, day));
+            keys.Add(RedisKeys.Days(commit.Tenant));
         }
 
         _isCluster = isCluster;
+        _now = now;
         _keys = [.. keys];
         _arguments = [.. arguments];
     }
@@ -74,7 +81,7 @@ internal sealed class RedisCommit
         // Cluster, or a history that must be seen whole first, costs another round trip.
         if (_isCluster)
         {
-            await RedisIndex.AddAsync(db, _commit).WaitAsync(cancellationToken).ConfigureAwait(false);
+            await RedisIndex.AddAsync(db, _commit, _now).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
         if (_elsewhere.Count > 0)

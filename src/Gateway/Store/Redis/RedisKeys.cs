@@ -17,8 +17,11 @@ internal static class RedisKeys
 
     public static RedisKey Claim(string tenant, string name) => $"gw:{{{tenant}}}:claim:{ClaimName.Of(name)}";
 
-    public static RedisKey Index(string tenant, DateOnly day) =>
-        string.Create(CultureInfo.InvariantCulture, $"gw:{{{tenant}}}:index:{day:yyyyMMdd}");
+    public static RedisKey Index(string tenant, string day) => $"gw:{{{tenant}}}:index:{day}";
 
-    public static DateOnly Day(DateTimeOffset created) => DateOnly.FromDateTime(created.UtcDateTime);
+    /// <summary>Which days have an index: a sorted set of when the day's index may go, in milliseconds -> day.</summary>
+    public static RedisKey Days(string tenant) => $"gw:{{{tenant}}}:days";
+
+    /// <summary>The day in UTC; in the order of texts it is in the order of time.</summary>
+    public static string Day(DateTimeOffset created) => created.UtcDateTime.ToString("yyyyMMdd", CultureInfo.InvariantCulture);
 }

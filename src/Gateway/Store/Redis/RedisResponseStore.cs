@@ -10,6 +10,10 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
 {
     // Reads go to the primary as well: a client may continue a response the moment it was told of it, when no replica has it yet.
     private const CommandFlags Primary = CommandFlags.DemandMaster;
+
+    /// <summary>In a Cluster an index entry is written just before its response, which may have taken that long to make.</summary>
+    private static readonly TimeSpan LongestMaking = TimeSpan.FromDays(8);
+
     private readonly RedisConnection _connection;
     private readonly RedisIndex _index;
     private readonly StoreWatch _watch;
@@ -26,7 +30,7 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         _logger = logger;
         _watch = new StoreWatch("redis", metrics, time, logger);
         _connection = new RedisConnection(options, metrics, _watch, logger);
-        _index = new RedisIndex(options.Retention, time);
+        _index = new RedisIndex(time);
     }
 
     public StoreHealth Health =>
@@ -146,13 +150,13 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         CommitOutcome outcome;
         try
         {
-            outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken).ConfigureAwait(false);
+            outcome = await new RedisCommit(commit, _connection.IsCluster, _time.GetUtcNow()).SendAsync(db, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException && _time.GetElapsedTime(started) < _timeout)
         {
             // The reply may be lost, the server restarted, another one promoted, or a Cluster recognised as one meanwhile. A commit that was
             // done already says so. Both tries share one patience: the client waits for its end.
-            outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken)
+            outcome = await new RedisCommit(commit, _connection.IsCluster, _time.GetUtcNow()).SendAsync(db, cancellationToken)
                 .WaitAsync(_timeout - _time.GetElapsedTime(started), _time, cancellationToken).ConfigureAwait(false);
         }
 
@@ -214,16 +218,18 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         // One more than asked for tells whether there are more. What the index names and is not there has expired, was deleted, or is just
         // being committed.
         var records = new List<ResponseRecord>(query.Limit + 1);
+        var pending = _time.GetUtcNow() - LongestMaking;
         while (records.Count <= query.Limit)
         {
-            var ids = await walk.NextAsync(query.Limit + 1 - records.Count).WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (ids.Count == 0)
+            var entries = await walk.NextAsync(query.Limit + 1 - records.Count).WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (entries.Count == 0)
             {
                 break;
             }
 
-            var found = await Task.WhenAll(ids.Select(id => ReadRecordAsync(db, tenant, id))).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var found = await Task.WhenAll(entries.Select(entry => ReadRecordAsync(db, tenant, entry.Id))).WaitAsync(cancellationToken).ConfigureAwait(false);
             records.AddRange(found.OfType<ResponseRecord>());
+            walk.Forget(entries.Where((entry, n) => found[n] is null && (!_connection.IsCluster || entry.Created < pending)));
         }
 
         var hasMore = records.Count > query.Limit;

@@ -3,7 +3,8 @@
 -- KEYS[1]  record of the response
 -- KEYS[2]  log to append to
 -- KEYS[3]  log of the response's own branch
--- KEYS[4…] other logs of the path that live in this slot; behind them, unless Redis is a Cluster, the tenant's index of the day
+-- KEYS[4…] other logs of the path that live in this slot; behind them, unless Redis is a Cluster, the tenant's index of
+--          the day and its list of days
 -- ARGV[1]  length that KEYS[2] must have; -1: the turn goes aside, to its own branch
 -- ARGV[2]  turn element
 -- ARGV[3]  head of the record when appended
@@ -12,7 +13,9 @@
 -- ARGV[6]  retention in milliseconds
 -- ARGV[7]  created, in milliseconds, for the index; empty when the index is not among the keys
 -- ARGV[8]  response id, for the index
--- ARGV[9…] length that the other logs must have at least
+-- ARGV[9]  day of the index
+-- ARGV[10] when that index may go, in milliseconds since 1970
+-- ARGV[11…] length that the other logs must have at least
 --
 -- Returns 0 appended, 1 branched, 2 the record was there already, 3 a log is shorter than its length (nothing is written).
 --
@@ -29,13 +32,26 @@ local function keep(key)
   end
 end
 
+-- The days that have an index, each with its end (as in index.lua).
+local function note(days)
+  local known = redis.call('ZSCORE', days, ARGV[9])
+  if not known then
+    redis.call('ZREMRANGEBYSCORE', days, '-inf', string.format('%.0f', ARGV[10] - retention - 86400000))
+  end
+  if not known or tonumber(known) < tonumber(ARGV[10]) then
+    redis.call('ZADD', days, ARGV[10], ARGV[9])
+  end
+  keep(days)
+end
+
 local function write(log, head)
   redis.call('RPUSH', log, ARGV[2])
   keep(log)
   redis.call('SET', KEYS[1], head .. ARGV[5], 'PX', retention)
   if ARGV[7] ~= '' then
-    redis.call('ZADD', KEYS[#KEYS], ARGV[7], ARGV[8])
-    keep(KEYS[#KEYS])
+    redis.call('ZADD', KEYS[#KEYS - 1], ARGV[7], ARGV[8])
+    keep(KEYS[#KEYS - 1])
+    note(KEYS[#KEYS])
   end
 end
 
@@ -53,9 +69,9 @@ local length = redis.call('LLEN', KEYS[2])
 if length < expected then
   return 3
 end
-local others = #ARGV - 8
+local others = #ARGV - 10
 for i = 1, others do
-  if redis.call('LLEN', KEYS[3 + i]) < tonumber(ARGV[8 + i]) then
+  if redis.call('LLEN', KEYS[3 + i]) < tonumber(ARGV[10 + i]) then
     return 3
   end
 end
