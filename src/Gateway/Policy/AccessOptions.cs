@@ -14,6 +14,9 @@ internal sealed class AccessOptions
     /// <summary>What holds for every tenant.</summary>
     public PolicyOptions Policy { get; set; } = new();
 
+    /// <summary>Who may administer.</summary>
+    public AdminOptions Admin { get; set; } = new();
+
     /// <summary>What policies fall back to.</summary>
     public StoredByDefault Store { get; set; } = new();
 

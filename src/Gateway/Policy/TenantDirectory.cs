@@ -55,16 +55,26 @@ internal sealed class TenantDirectory : IDisposable
             return null;
         }
 
-        var header = authorizationHeader.AsSpan();
-        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
-            || !ApiKeyHash.TryHash(header[Scheme.Length..].Trim(), out var hash)
-            || !snapshot.ByKey.TryGetValue(hash, out var owner))
+        if (!TryHash(authorizationHeader, out var hash) || !snapshot.ByKey.TryGetValue(hash, out var owner))
         {
             return ApiError.InvalidApiKey();
         }
 
         tenant = owner;
         return null;
+    }
+
+    /// <summary>Somebody may administer.</summary>
+    public bool HasAdminKeys => _snapshot.Admins.Count > 0;
+
+    /// <summary>Checks an administrator's bearer key. A tenant's key is none, and while there are none configured every key is wrong.</summary>
+    /// <param name="authorizationHeader">The header as it was sent.</param>
+    /// <param name="key">The place of the key in <c>Gateway:Admin:Keys</c>, to tell who it was.</param>
+    /// <returns>The error, or null.</returns>
+    public ApiError? AuthenticateAdmin(string? authorizationHeader, out int key)
+    {
+        key = -1;
+        return TryHash(authorizationHeader, out var hash) && _snapshot.Admins.TryGetValue(hash, out key) ? null : ApiError.InvalidApiKey();
     }
 
     /// <summary>403 when a client names an account that is not the key's. Naming none is fine.</summary>
@@ -77,6 +87,13 @@ internal sealed class TenantDirectory : IDisposable
     public static ApiError? CheckModel(Tenant tenant, string model) => tenant.Policy.AllowsModel(model) ? null : ApiError.ModelNotFound(model);
 
     public void Dispose() => _reloads.Dispose();
+
+    private static bool TryHash(string? authorizationHeader, out ApiKeyHash hash)
+    {
+        hash = default;
+        var header = authorizationHeader.AsSpan();
+        return header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && ApiKeyHash.TryHash(header[Scheme.Length..].Trim(), out hash);
+    }
 
     private Snapshot Read(AccessOptions options, bool wasClosed)
     {
@@ -107,10 +124,20 @@ internal sealed class TenantDirectory : IDisposable
             accountId: null,
             EffectivePolicy.From(options.Policy, options.Tenants.GetValueOrDefault(Tenant.DefaultName)?.Policy,
                 _usualRetention));
+        Dictionary<ApiKeyHash, int> admins = [];
+        for (var i = 0; i < options.Admin.Keys.Count; i++)
+        {
+            if (ApiKeyHash.ReadConfigured(options.Admin.Keys[i], out var hash) is null)
+            {
+                admins.TryAdd(hash, i);
+            }
+        }
+
         return new Snapshot(
             closed,
             anonymous,
             byKey.ToFrozenDictionary(),
+            admins.ToFrozenDictionary(),
             closed ? [.. byKey.Values.Select(t => t.Name).Distinct()] : [Tenant.DefaultName],
             closed ? keyless : []);
     }
@@ -149,8 +176,14 @@ internal sealed class TenantDirectory : IDisposable
     /// <param name="RequiresKey">A request without a key is refused.</param>
     /// <param name="Anonymous">The tenant of all requests while none is needed.</param>
     /// <param name="ByKey">Tenants by the hash of their keys.</param>
+    /// <param name="Admins">The places of administrators' keys by their hash.</param>
     /// <param name="Names">Tenants that can be used.</param>
     /// <param name="Keyless">Tenants that nobody can be, for want of a key.</param>
     private sealed record Snapshot(
-        bool RequiresKey, Tenant Anonymous, FrozenDictionary<ApiKeyHash, Tenant> ByKey, IReadOnlyList<string> Names, IReadOnlyList<string> Keyless);
+        bool RequiresKey,
+        Tenant Anonymous,
+        FrozenDictionary<ApiKeyHash, Tenant> ByKey,
+        FrozenDictionary<ApiKeyHash, int> Admins,
+        IReadOnlyList<string> Names,
+        IReadOnlyList<string> Keyless);
 }

@@ -24,6 +24,7 @@ internal static class StoreExtensions
         services.AddMetrics();
         services.TryAddSingleton<StoreMetrics>();
         services.TryAddSingleton(CreateStore);
+        services.TryAddSingleton(provider => (ITenantEraser)provider.GetRequiredService<IResponseStore>());
         services.TryAddSingleton(provider => SecretSealer.Create(
             provider.GetRequiredService<IOptions<SecretsOptions>>().Value,
             provider.GetRequiredService<IOptions<StoreOptions>>().Value,

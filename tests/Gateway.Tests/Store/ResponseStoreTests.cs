@@ -423,6 +423,77 @@ public abstract class ResponseStoreTests
     }
 
     [Fact]
+    public async Task EraseTenant_LeavesNothingOfItAndAllOfOthers()
+    {
+        await using var test = await OpenAsync();
+        string[] others = [test.Tenant + ".b", test.Tenant + "-b", test.Tenant + "b"];
+        List<(string Tenant, ResponseId Id)> kept = [];
+        foreach (var other in others)
+        {
+            kept.Add((other, await FillAsync(other)));
+        }
+
+        var before = await test.CountAsync();
+        var id = await FillAsync(test.Tenant);
+        var entries = await test.CountAsync() - before;
+
+        var erased = await test.Eraser.EraseTenantAsync(test.Tenant, None);
+
+        Assert.Equal(new TenantErasure(5, entries), erased);
+        Assert.Equal(before, await test.CountAsync());
+        Assert.Null(await test.Store.GetAsync(test.Tenant, id, None));
+        Assert.Null(await test.Store.LoadChainAsync(test.Tenant, id, None));
+        Assert.Empty((await ListAsync(test, new ListQuery(10, null, null))).Data);
+        Assert.True(await test.Store.ClaimAsync(test.Tenant, "approval", "another", Commits.Retention, None));
+        foreach (var (other, theirs) in kept)
+        {
+            Assert.Equal(2, Assert.IsType<Chain>(await test.Store.LoadChainAsync(other, theirs, None)).Turns.Count);
+            Assert.Equal(5, Assert.IsType<StoredPage>(await test.Store.ListAsync(other, new ListQuery(10, null, null), None)).Data.Count);
+            Assert.False(await test.Store.ClaimAsync(other, "approval", "another", Commits.Retention, None));
+        }
+
+        // The claim taken above, then nothing.
+        Assert.Equal(new TenantErasure(0, 1), await test.Eraser.EraseTenantAsync(test.Tenant, None));
+        Assert.Equal(default, await test.Eraser.EraseTenantAsync(test.Tenant, None));
+
+        async Task<ResponseId> FillAsync(string tenant)
+        {
+            // A chain of two, a branch across, a lost race and one aside; and a claim.
+            var first = Commits.Start(tenant, test.Time.GetUtcNow());
+            await test.Store.CommitAsync(first, None);
+            var chain = Assert.IsType<Chain>(await test.Store.LoadChainAsync(tenant, first.Id, None));
+            var child = Commits.Child(tenant, chain, test.Time.GetUtcNow());
+            await test.Store.CommitAsync(child, None);
+            await test.Store.CommitAsync(Commits.Child(tenant, chain, test.Time.GetUtcNow()), None);
+            await test.Store.CommitAsync(Commits.Child(tenant, chain with { ParentIsTail = false }, test.Time.GetUtcNow()), None);
+            await test.Store.CommitAsync(Commits.Start(tenant, test.Time.GetUtcNow()) with { Aside = true }, None);
+            Assert.True(await test.Store.ClaimAsync(tenant, "approval", "one", Commits.Retention, None));
+            return child.Id;
+        }
+    }
+
+    [Fact]
+    public async Task EraseTenant_OfManyResponses_LetsOthersCommitMeanwhile()
+    {
+        await using var test = await OpenAsync();
+        var other = test.Tenant + "b";
+        await Task.WhenAll(Enumerable.Range(0, 1500).Select(n => test.Store.CommitAsync(Commits.Start(test.Tenant, test.Time.GetUtcNow()), None).AsTask()));
+        var theirs = Enumerable.Range(0, 300).Select(n => Commits.Start(other, test.Time.GetUtcNow())).ToArray();
+
+        var erasing = test.Eraser.EraseTenantAsync(test.Tenant, None).AsTask();
+        var outcomes = await Task.WhenAll(theirs.Select(commit => test.Store.CommitAsync(commit, None).AsTask()));
+        var erased = await erasing;
+
+        Assert.Equal(1500, erased.Responses);
+        Assert.All(outcomes, outcome => Assert.Equal(CommitOutcome.Appended, outcome));
+        Assert.Empty((await ListAsync(test, new ListQuery(1, null, null))).Data);
+        foreach (var commit in theirs)
+        {
+            Assert.NotNull(await test.Store.GetAsync(other, commit.Id, None));
+        }
+    }
+
+    [Fact]
     public async Task LargeTurn_ComesBackWhole()
     {
         await using var test = await OpenAsync();

@@ -39,7 +39,7 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
         await using var connection = new SqliteConnection($"Data Source={Path.Combine(Folder, "gateway.db")};Pooling=False;Mode=ReadOnly");
         await connection.OpenAsync();
         await using var command = connection.CreateCommand();
-        command.CommandText = "SELECT (SELECT count(*) FROM response) + (SELECT count(*) FROM log) + (SELECT count(*) FROM turn)";
+        command.CommandText = "SELECT (SELECT count(*) FROM response) + (SELECT count(*) FROM log) + (SELECT count(*) FROM turn) + (SELECT count(*) FROM claim)";
         return Convert.ToInt32(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
     }
 

@@ -11,6 +11,9 @@ internal static class RedisKeys
 {
     public static RedisKey Record(string tenant, ResponseId id) => $"gw:{{{tenant}/{id.Chain}}}:r:{id.Self}";
 
+    /// <summary>The key is a response's record. A tenant's name has no colon.</summary>
+    public static bool IsRecord(RedisKey key) => key.ToString().Contains("}:r:", StringComparison.Ordinal);
+
     public static RedisKey Events(string tenant, ResponseId id) => $"gw:{{{tenant}/{id.Chain}}}:e:{id.Self}";
 
     public static RedisKey Log(string tenant, string chain, string branch) => $"gw:{{{tenant}/{chain}}}:l:{branch}";

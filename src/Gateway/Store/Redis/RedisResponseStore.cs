@@ -6,7 +6,7 @@ namespace Gateway.Store.Redis;
 /// Responses in Redis (docs/design/store.md): for any number of gateway replicas. A load is at most two round trips, whatever the depth;
 /// a commit is one script.
 /// </summary>
-internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDisposable
+internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStoreStart, IAsyncDisposable
 {
     // Reads go to the primary as well: a client may continue a response the moment it was told of it, when no replica has it yet.
     private const CommandFlags Primary = CommandFlags.DemandMaster;
@@ -64,6 +64,12 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
 
     public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
         await _watch.WriteAsync("release", ct => GiveBackAsync(RedisKeys.Claim(tenant, name), owner, ct), cancellationToken).ConfigureAwait(false);
+
+    public ValueTask<TenantErasure> EraseTenantAsync(string tenant, CancellationToken cancellationToken) =>
+        _watch.WriteAsync(
+            "erase_tenant",
+            async ct => await new RedisErasure(await _connection.GetDatabaseAsync(ct).ConfigureAwait(false), tenant).RunAsync(ct).ConfigureAwait(false),
+            cancellationToken);
 
     private async ValueTask<bool> TakeAsync(RedisKey claim, string owner, TimeSpan retention, CancellationToken cancellationToken)
     {
