@@ -19,6 +19,8 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
 
     public override IResponseStore Store => _store;
 
+    public override bool CommitsKeepTheirOrder => _redis.GetServers()[0].ServerType != ServerType.Cluster;
+
     public static async Task<RedisStoreUnderTest> StartAsync(string connectionString)
     {
         var redis = await ConnectionMultiplexer.ConnectAsync(connectionString);

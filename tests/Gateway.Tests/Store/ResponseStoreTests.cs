@@ -494,6 +494,76 @@ public abstract class ResponseStoreTests
     }
 
     [Fact]
+    public async Task Branches_FiftyDeep_HaveTheirWholeHistory()
+    {
+        await using var test = await OpenAsync();
+        List<TurnCommit> expected = [Commits.Start(test.Tenant, test.Time.GetUtcNow(), "root")];
+        await test.Store.CommitAsync(expected[0], None);
+        for (var depth = 1; depth <= 50; depth++)
+        {
+            // A child takes the place behind the parent, so the next one opens a chain.
+            var parent = await LoadAsync(test, expected[^1].Id);
+            await test.Store.CommitAsync(Commits.Child(test.Tenant, parent, test.Time.GetUtcNow(), "taken"), None);
+            expected.Add(Commits.Child(test.Tenant, parent with { ParentIsTail = false }, test.Time.GetUtcNow(), $"depth {depth}"));
+            Assert.Equal(CommitOutcome.Appended, await test.Store.CommitAsync(expected[^1], None));
+        }
+
+        var chain = await LoadAsync(test, expected[^1].Id);
+
+        Assert.Equal(51, chain.Parent.Path.Count);
+        Assert.Equal(expected.Select(commit => commit.Turn.Text()), chain.Turns.Select(turn => turn.Text()));
+    }
+
+    [Fact]
+    public async Task Branches_FiveHundredWide_AllHaveTheWholeHistory()
+    {
+        await using var test = await OpenAsync();
+        var parent = await LoadAsync(test, (await CommitChainAsync(test, 2))[^1].Id);
+        var children = Enumerable.Range(0, 500)
+            .Select(n => Commits.Child(test.Tenant, parent with { ParentIsTail = n % 2 == 0 }, test.Time.GetUtcNow(), $"child {n}")).ToArray();
+
+        var outcomes = await Task.WhenAll(children.Select(child => test.Store.CommitAsync(child, None).AsTask()));
+
+        Assert.Equal(249, outcomes.Count(outcome => outcome == CommitOutcome.Branched));
+        Assert.Equal(251, outcomes.Count(outcome => outcome == CommitOutcome.Appended));
+        var chains = await Task.WhenAll(children.Select(child => LoadAsync(test, child.Id)));
+        for (var n = 0; n < children.Length; n++)
+        {
+            Assert.Equal([.. parent.Turns.Select(turn => turn.Text()), children[n].Turn.Text()], chains[n].Turns.Select(turn => turn.Text()));
+        }
+    }
+
+    [Fact]
+    public async Task Chain_OfTenThousandTurns_IsLoadedWholeAndGoesOn()
+    {
+        await using var test = await OpenAsync();
+        var id = ResponseId.NewChain();
+        List<Task<CommitOutcome>> commits = [];
+        for (var n = 0; n < 10_000; n++)
+        {
+            PathSegment[] parent = n == 0 ? [] : [new PathSegment(id.Chain, "0", n)];
+            commits.Add(test.Store.CommitAsync(Commits.Make(test.Tenant, id = id.NewInChain(), parent, test.Time.GetUtcNow(), $"turn {n}"), None).AsTask());
+            if (n % 250 == 0 || !test.CommitsKeepTheirOrder)
+            {
+                await Task.WhenAll(commits);
+            }
+        }
+
+        Assert.All(await Task.WhenAll(commits), outcome => Assert.Equal(CommitOutcome.Appended, outcome));
+
+        var chain = await LoadAsync(test, id);
+        var child = await CommitChildAsync(test, id);
+
+        Assert.Equal(10_000, chain.Turns.Count);
+        for (var n = 0; n < 10_000; n++)
+        {
+            Assert.Contains($"\"text\":\"turn {n}\"", Commits.Text(chain.Turns[n].Input[0]), StringComparison.Ordinal);
+        }
+
+        Assert.Equal([new PathSegment(id.Chain, "0", 10_001)], (await LoadAsync(test, child.Id)).Parent.Path);
+    }
+
+    [Fact]
     public async Task LargeTurn_ComesBackWhole()
     {
         await using var test = await OpenAsync();

@@ -39,6 +39,9 @@ internal abstract class StoreUnderTest : IAsyncDisposable
 
     protected StoreMetrics Metrics { get; }
 
+    /// <summary>Commits that are sent without waiting are done in the order they were sent: only where one round trip does all.</summary>
+    public virtual bool CommitsKeepTheirOrder => true;
+
     /// <summary>Lets time pass, for the store and for what it keeps.</summary>
     public abstract Task AdvanceAsync(TimeSpan time);
 
