@@ -16,6 +16,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
 
     private readonly RedisConnection _connection;
     private readonly RedisIndex _index;
+    private readonly RedisPatience _patience;
     private readonly StoreWatch _watch;
     private readonly StoreMetrics _metrics;
     private readonly TimeSpan _timeout;
@@ -31,6 +32,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         _watch = new StoreWatch("redis", metrics, time, logger);
         _connection = new RedisConnection(options, metrics, _watch, logger);
         _index = new RedisIndex(time);
+        _patience = new RedisPatience(options.CommandTimeout, time);
     }
 
     public StoreHealth Health =>
@@ -156,13 +158,13 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         CommitOutcome outcome;
         try
         {
-            outcome = await new RedisCommit(commit, _connection.IsCluster, _time.GetUtcNow()).SendAsync(db, cancellationToken).ConfigureAwait(false);
+            outcome = await _patience.RunAsync(() => NewCommit().SendAsync(db, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException && _time.GetElapsedTime(started) < _timeout)
         {
             // The reply may be lost, the server restarted, another one promoted, or a Cluster recognised as one meanwhile. A commit that was
             // done already says so. Both tries share one patience: the client waits for its end.
-            outcome = await new RedisCommit(commit, _connection.IsCluster, _time.GetUtcNow()).SendAsync(db, cancellationToken)
+            outcome = await NewCommit().SendAsync(db, cancellationToken)
                 .WaitAsync(_timeout - _time.GetElapsedTime(started), _time, cancellationToken).ConfigureAwait(false);
         }
 
@@ -172,6 +174,8 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         }
 
         return outcome;
+
+        RedisCommit NewCommit() => new(commit, _connection.IsCluster, _time.GetUtcNow());
     }
 
     private static async Task<ResponseRecord?> ReadRecordAsync(IDatabase db, string tenant, ResponseId id)
@@ -204,10 +208,12 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         }
 
         var own = record.Path[^1];
-        var erased = await db.ScriptEvaluateAsync(
-            RedisScripts.Delete,
-            [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)],
-            [own.Count - 1, TurnCodec.Erased]).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var erased = await _patience.RunAsync(
+            () => db.ScriptEvaluateAsync(
+                RedisScripts.Delete,
+                [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)],
+                [own.Count - 1, TurnCodec.Erased]),
+            cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
         await RedisIndex.RemoveAsync(db, tenant, record).WaitAsync(cancellationToken).ConfigureAwait(false);
         return (long)erased == 1;
     }
