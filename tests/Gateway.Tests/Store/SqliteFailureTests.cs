@@ -201,6 +201,23 @@ public sealed class SqliteFailureTests : IDisposable
     }
 
     [Fact]
+    public async Task Expiry_UnderLoad_LeavesNoRowBehind()
+    {
+        await using var test = await SqliteStoreUnderTest.StartAsync();
+
+        // Time passes and sweeps run while others commit.
+        await StoreLoad.RunAsync(test.Store, test.Tenant, test.Time, TimeSpan.FromMinutes(10), turns: 150, () =>
+        {
+            test.Time.Advance(TimeSpan.FromMinutes(1));
+            test.SweepAsync().GetAwaiter().GetResult();
+        });
+        Assert.True(await test.CountAsync() > 0);
+        test.Time.Advance(TimeSpan.FromMinutes(20));
+
+        Assert.Equal(0, await test.CountAsync());
+    }
+
+    [Fact]
     public async Task Store_WriterBlocked_CommitFailsReadsGoOnAndItRecovers()
     {
         await using var store = await OpenAsync();
