@@ -1,5 +1,4 @@
 using System.Globalization;
-using Gateway.FunctionalTests.Responses;
 using Gateway.Testing.Redis;
 using Microsoft.Extensions.Time.Testing;
 using StackExchange.Redis;

@@ -69,7 +69,7 @@ internal sealed class RedisErasure(IDatabase db, string tenant)
         return new TenantErasure(responses, responses + rest);
     }
 
-    /// <exception cref="RedisConnectionException">One that holds keys can not be reached: nothing must be left without a word.</exception>
+    /// <exception cref="StoreUnavailableException">One that holds keys can not be reached: nothing must be left without a word.</exception>
     private async Task<List<IServer>> PrimariesAsync()
     {
         var servers = db.Multiplexer.GetServers();
@@ -80,12 +80,12 @@ internal sealed class RedisErasure(IDatabase db, string tenant)
             HashSet<EndPoint?> reached = [.. primaries.Select(server => server.EndPoint)];
             if (nodes is null || nodes.Nodes.Any(node => node is { IsReplica: false, Slots.Count: > 0 } && !reached.Contains(node.EndPoint)))
             {
-                throw new RedisConnectionException(ConnectionFailureType.UnableToConnect, "A primary of the Cluster can not be reached.");
+                throw new StoreUnavailableException("A primary of the Cluster can not be reached.");
             }
         }
 
         return primaries.Count > 0
             ? primaries
-            : throw new RedisConnectionException(ConnectionFailureType.UnableToConnect, "No primary can be reached.");
+            : throw new StoreUnavailableException("No primary can be reached.");
     }
 }
