@@ -1,17 +1,12 @@
-using System.Security.Cryptography;
-using System.Text;
 using Gateway.Conversations;
-using Gateway.Egress;
 using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Runs;
 using Gateway.Store;
-using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Tools;
-using Gateway.Tools.Hosted;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
