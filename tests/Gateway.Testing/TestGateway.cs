@@ -56,7 +56,11 @@ public sealed class TestGateway : IAsyncDisposable
             metrics = new CollectedMetrics(app.Services.GetRequiredService<IMeterFactory>());
             await app.StartAsync();
             var gateway = new TestGateway(app, logs, metrics, folder);
-            await gateway.WaitUntilReadyAsync();
+            if (options.WaitUntilReady)
+            {
+                await gateway.WaitUntilReadyAsync();
+            }
+
             return gateway;
         }
         catch
@@ -69,7 +73,7 @@ public sealed class TestGateway : IAsyncDisposable
     }
 
     /// <summary>As a load balancer would: no request is sent before the gateway says that it is ready (its store was reached).</summary>
-    private async Task WaitUntilReadyAsync()
+    public async Task WaitUntilReadyAsync()
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         using var polls = new PeriodicTimer(TimeSpan.FromMilliseconds(20));

@@ -17,6 +17,9 @@ public sealed record TestGatewayOptions
     /// <summary>The folder of the embedded store; null for a new one that is deleted afterwards.</summary>
     public string? StorePath { get; init; }
 
+    /// <summary>Return from the start only when the gateway says that it is ready.</summary>
+    public bool WaitUntilReady { get; init; } = true;
+
     /// <summary>The clock; null for the real one.</summary>
     public TimeProvider? Time { get; init; }
 

@@ -1,3 +1,4 @@
+using Gateway.Admin;
 using Gateway.Egress;
 using Gateway.Policy;
 using Gateway.Responses;
@@ -36,6 +37,7 @@ internal static class GatewayApplication
         builder.AddGatewayTools();
         builder.AddGatewayResponses();
         builder.AddGatewayRuns();
+        builder.AddGatewayAdmin();
         AddKnownSections(builder.Services);
         // Upstream does not know Policy: here the stateless routes and the list of models are held to the tenant's models, and to the limit of
         // what is made at once.
@@ -57,6 +59,7 @@ internal static class GatewayApplication
         app.MapGatewayTelemetry();
         app.MapGatewayResponses();
         app.MapGatewayUpstreams();
+        app.MapGatewayAdmin();
         return app;
     }
 

@@ -26,6 +26,7 @@ internal static class HostingExtensions
         services.AddKnownSection("Limits", typeof(LimitsOptions));
         services.AddKnownSection(nameof(AccessOptions.Policy), typeof(PolicyOptions));
         services.AddKnownSection(nameof(AccessOptions.Tenants), typeof(Dictionary<string, TenantOptions>));
+        services.AddKnownSection(nameof(AccessOptions.Admin), typeof(AdminOptions));
         services.AddKnownSection(nameof(AccessOptions.AllowAnonymous), typeof(bool));
         return builder;
     }

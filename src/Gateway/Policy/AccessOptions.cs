@@ -14,6 +14,12 @@ internal sealed class AccessOptions
     /// <summary>What holds for every tenant.</summary>
     public PolicyOptions Policy { get; set; } = new();
 
+    /// <summary>Who may administer.</summary>
+    public AdminOptions Admin { get; set; } = new();
+
+    /// <summary>What policies fall back to.</summary>
+    public StoredByDefault Store { get; set; } = new();
+
     /// <summary>The tenants by name. Default none: every request is tenant <c>default</c>, on loopback only.</summary>
     public Dictionary<string, TenantOptions> Tenants { get; } = new(StringComparer.Ordinal);
 }

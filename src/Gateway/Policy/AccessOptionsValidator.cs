@@ -1,13 +1,16 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Policy;
 
 /// <summary>Messages name the configuration key and the value, except for API keys, of which only the place is told.</summary>
-internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOptions>
+internal sealed class AccessOptionsValidator : IValidateOptions<AccessOptions>
 {
     private const int MostToolCalls = 10_000;
+
+    // Those of Gateway:Store:Retention.
+    private static readonly TimeSpan ShortestRetention = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestRetention = TimeSpan.FromDays(3650);
 
     public ValidateOptionsResult Validate(string? name, AccessOptions options)
     {
@@ -17,7 +20,7 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
         foreach (var (tenant, tenantOptions) in options.Tenants)
         {
             var key = $"Gateway:Tenants:{tenant}";
-            if (!TenantName().IsMatch(tenant))
+            if (!TenantName.IsValid(tenant))
             {
                 failures.Add($"{key}: the tenant name '{tenant}' does not match ^[a-z0-9][a-z0-9._-]{{0,62}}$ (lower-case letters, digits, '.', '_', '-').");
             }
@@ -31,7 +34,24 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
             ValidatePolicy($"{key}:Policy", tenantOptions.Policy, EffectivePolicy.From(options.Policy, tenantOptions.Policy), failures);
         }
 
+        ValidateAdmin(options.Admin, owners, failures);
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
+    }
+
+    private static void ValidateAdmin(AdminOptions options, Dictionary<ApiKeyHash, string> owners, List<string> failures)
+    {
+        for (var i = 0; i < options.Keys.Count; i++)
+        {
+            var place = string.Create(CultureInfo.InvariantCulture, $"Gateway:Admin:Keys:{i}");
+            if (ApiKeyHash.ReadConfigured(options.Keys[i], out var hash) is { } problem)
+            {
+                failures.Add($"{place} {problem}");
+            }
+            else if (owners.TryGetValue(hash, out var tenant))
+            {
+                failures.Add($"{place} is also a key of tenant '{tenant}': what an administrator may do is not for tenants.");
+            }
+        }
     }
 
     private static void ValidateKeys(
@@ -58,6 +78,9 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
             failures.Add($"{key}:Store is '{store}': it must be Allow or Never.");
         }
 
+        CheckRetention($"{key}:Retention:Responses", options.Retention.Responses, failures);
+        CheckRetention($"{key}:Retention:Background", options.Retention.Background, failures);
+        CheckRetention($"{key}:Retention:Conversations", options.Retention.Conversations, failures);
         CheckRange($"{key}:MaxToolCalls", options.MaxToolCalls, MostToolCalls, failures);
         CheckRange($"{key}:DefaultMaxToolCalls", options.DefaultMaxToolCalls, MostToolCalls, failures);
         CheckRange($"{key}:OpenStreams", options.OpenStreams, int.MaxValue, failures);
@@ -89,6 +112,14 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
         }
     }
 
+    private static void CheckRetention(string key, TimeSpan? value, List<string> failures)
+    {
+        if (value < ShortestRetention || value > LongestRetention)
+        {
+            failures.Add($"{key} is {value:c}: it must be from {ShortestRetention:c} to {LongestRetention:c}.");
+        }
+    }
+
     private static void CheckRange(string key, int? value, int most, List<string> failures)
     {
         if (value < 1 || value > most)
@@ -96,7 +127,4 @@ internal sealed partial class AccessOptionsValidator : IValidateOptions<AccessOp
             failures.Add(string.Create(CultureInfo.InvariantCulture, $"{key} is {value}: it must be from 1 to {most}."));
         }
     }
-
-    [GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,62}\z", RegexOptions.CultureInvariant)]
-    private static partial Regex TenantName();
 }

@@ -11,8 +11,15 @@ internal sealed class EffectivePolicy
     private readonly IReadOnlyList<HostRule> _toolHosts;
     private readonly bool _anyToolHost;
 
-    private EffectivePolicy(PolicyOptions common, PolicyOptions? own)
+    private readonly TimeSpan _responses;
+    private readonly TimeSpan _background;
+    private readonly TimeSpan _conversations;
+
+    private EffectivePolicy(PolicyOptions common, PolicyOptions? own, TimeSpan usualRetention)
     {
+        _responses = own?.Retention.Responses ?? common.Retention.Responses ?? usualRetention;
+        _background = own?.Retention.Background ?? common.Retention.Background ?? usualRetention;
+        _conversations = own?.Retention.Conversations ?? common.Retention.Conversations ?? usualRetention;
         StoreAllowed = (own?.Store ?? common.Store ?? StorePolicy.Allow) == StorePolicy.Allow;
         StrictParameters = own?.StrictParameters ?? common.StrictParameters ?? false;
         MaxToolCalls = own?.MaxToolCalls ?? common.MaxToolCalls ?? UsualMaxToolCalls;
@@ -43,7 +50,22 @@ internal sealed class EffectivePolicy
     /// <summary>The most responses being made at once for the tenant; null for no limit of its own.</summary>
     public int? OpenStreams { get; }
 
-    public static EffectivePolicy From(PolicyOptions common, PolicyOptions? own = null) => new(common, own);
+    /// <summary>How long the longest-lived class is kept.</summary>
+    public TimeSpan LongestRetention => TimeSpan.FromTicks(Math.Max(_responses.Ticks, Math.Max(_background.Ticks, _conversations.Ticks)));
+
+    /// <param name="common"><c>Gateway:Policy</c>.</param>
+    /// <param name="own">The tenant's own, which wins key by key; null for none.</param>
+    /// <param name="usualRetention"><c>Gateway:Store:Retention</c>; null for its default.</param>
+    public static EffectivePolicy From(PolicyOptions common, PolicyOptions? own = null, TimeSpan? usualRetention = null) =>
+        new(common, own, usualRetention ?? new StoredByDefault().Retention);
+
+    /// <summary>How long what is stored is kept, from its commit on.</summary>
+    public TimeSpan RetentionOf(RetentionClass kind) => kind switch
+    {
+        RetentionClass.Background => _background,
+        RetentionClass.Conversations => _conversations,
+        _ => _responses,
+    };
 
     /// <summary>A request may name URLs of this host. Whether its address may be reached is another question, for the egress guard.</summary>
     /// <param name="host">The host of a URL: lower case, in its ASCII form, without brackets or a dot at the end.</param>

@@ -9,6 +9,9 @@ internal sealed class PolicyOptions
     /// <summary>Whether responses may be kept. Default <see cref="StorePolicy.Allow"/>.</summary>
     public StorePolicy? Store { get; set; }
 
+    /// <summary>How long what is stored is kept. Default <c>Gateway:Store:Retention</c> for everything.</summary>
+    public RetentionOptions Retention { get; set; } = new();
+
     /// <summary>
     /// Refuse members of a request that the API does not know with 400 <c>unknown_parameter</c>. Default false: they are ignored, since stock
     /// clients send members of their own.

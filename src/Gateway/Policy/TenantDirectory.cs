@@ -17,6 +17,7 @@ internal sealed class TenantDirectory : IDisposable
     private readonly IConfiguration _configuration;
     private readonly IValidateOptions<AccessOptions> _validator;
     private readonly ILogger<TenantDirectory> _logger;
+    private readonly TimeSpan _usualRetention;
     private readonly IDisposable _reloads;
     private volatile Snapshot _snapshot;
 
@@ -26,6 +27,8 @@ internal sealed class TenantDirectory : IDisposable
         _configuration = configuration;
         _validator = validator;
         _logger = logger;
+        // Read at start, as all of the store's section.
+        _usualRetention = options.Value.Store.Retention;
         _snapshot = Read(options.Value, wasClosed: false);
         WarnOfUnreachable(_snapshot);
         _reloads = ChangeToken.OnChange(configuration.GetReloadToken, Reload);
@@ -52,10 +55,7 @@ internal sealed class TenantDirectory : IDisposable
             return null;
         }
 
-        var header = authorizationHeader.AsSpan();
-        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
-            || !ApiKeyHash.TryHash(header[Scheme.Length..].Trim(), out var hash)
-            || !snapshot.ByKey.TryGetValue(hash, out var owner))
+        if (!TryHash(authorizationHeader, out var hash) || !snapshot.ByKey.TryGetValue(hash, out var owner))
         {
             return ApiError.InvalidApiKey();
         }
@@ -73,6 +73,19 @@ internal sealed class TenantDirectory : IDisposable
             : name == Tenant.DefaultName ? snapshot.Anonymous : null;
     }
 
+    /// <summary>Somebody may administer.</summary>
+    public bool HasAdminKeys => _snapshot.Admins.Count > 0;
+
+    /// <summary>Checks an administrator's bearer key. A tenant's key is none, and while there are none configured every key is wrong.</summary>
+    /// <param name="authorizationHeader">The header as it was sent.</param>
+    /// <param name="key">The place of the key in <c>Gateway:Admin:Keys</c>, to tell who it was.</param>
+    /// <returns>The error, or null.</returns>
+    public ApiError? AuthenticateAdmin(string? authorizationHeader, out int key)
+    {
+        key = -1;
+        return TryHash(authorizationHeader, out var hash) && _snapshot.Admins.TryGetValue(hash, out key) ? null : ApiError.InvalidApiKey();
+    }
+
     /// <summary>403 when a client names an account that is not the key's. Naming none is fine.</summary>
     public static ApiError? CheckAccount(Tenant tenant, string? accountId) =>
         string.IsNullOrEmpty(accountId) || tenant.AccountId is null || string.Equals(accountId, tenant.AccountId, StringComparison.Ordinal)
@@ -84,13 +97,20 @@ internal sealed class TenantDirectory : IDisposable
 
     public void Dispose() => _reloads.Dispose();
 
-    private static Snapshot Read(AccessOptions options, bool wasClosed)
+    private static bool TryHash(string? authorizationHeader, out ApiKeyHash hash)
+    {
+        hash = default;
+        var header = authorizationHeader.AsSpan();
+        return header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && ApiKeyHash.TryHash(header[Scheme.Length..].Trim(), out hash);
+    }
+
+    private Snapshot Read(AccessOptions options, bool wasClosed)
     {
         Dictionary<ApiKeyHash, Tenant> byKey = [];
         List<string> keyless = [];
         foreach (var (name, tenantOptions) in options.Tenants.OrderBy(t => t.Key, StringComparer.Ordinal))
         {
-            var tenant = new Tenant(name, tenantOptions.AccountId ?? name, EffectivePolicy.From(options.Policy, tenantOptions.Policy));
+            var tenant = new Tenant(name, tenantOptions.AccountId ?? name, EffectivePolicy.From(options.Policy, tenantOptions.Policy, _usualRetention));
             foreach (var key in tenantOptions.Keys)
             {
                 if (ApiKeyHash.ReadConfigured(key, out var hash) is null)
@@ -111,11 +131,22 @@ internal sealed class TenantDirectory : IDisposable
         var anonymous = new Tenant(
             Tenant.DefaultName,
             accountId: null,
-            EffectivePolicy.From(options.Policy, options.Tenants.GetValueOrDefault(Tenant.DefaultName)?.Policy));
+            EffectivePolicy.From(options.Policy, options.Tenants.GetValueOrDefault(Tenant.DefaultName)?.Policy,
+                _usualRetention));
+        Dictionary<ApiKeyHash, int> admins = [];
+        for (var i = 0; i < options.Admin.Keys.Count; i++)
+        {
+            if (ApiKeyHash.ReadConfigured(options.Admin.Keys[i], out var hash) is null)
+            {
+                admins.TryAdd(hash, i);
+            }
+        }
+
         return new Snapshot(
             closed,
             anonymous,
             byKey.ToFrozenDictionary(),
+            admins.ToFrozenDictionary(),
             closed ? [.. byKey.Values.Select(t => t.Name).Distinct()] : [Tenant.DefaultName],
             closed ? keyless : []);
     }
@@ -154,8 +185,14 @@ internal sealed class TenantDirectory : IDisposable
     /// <param name="RequiresKey">A request without a key is refused.</param>
     /// <param name="Anonymous">The tenant of all requests while none is needed.</param>
     /// <param name="ByKey">Tenants by the hash of their keys.</param>
+    /// <param name="Admins">The places of administrators' keys by their hash.</param>
     /// <param name="Names">Tenants that can be used.</param>
     /// <param name="Keyless">Tenants that nobody can be, for want of a key.</param>
     private sealed record Snapshot(
-        bool RequiresKey, Tenant Anonymous, FrozenDictionary<ApiKeyHash, Tenant> ByKey, IReadOnlyList<string> Names, IReadOnlyList<string> Keyless);
+        bool RequiresKey,
+        Tenant Anonymous,
+        FrozenDictionary<ApiKeyHash, Tenant> ByKey,
+        FrozenDictionary<ApiKeyHash, int> Admins,
+        IReadOnlyList<string> Names,
+        IReadOnlyList<string> Keyless);
 }

@@ -1,16 +1,16 @@
 using Gateway.Conversations;
+using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Store;
 using Gateway.Telemetry;
 using Gateway.Tools;
-using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
 
 /// <summary>Puts finished responses into the store.</summary>
-internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions> options)
+internal sealed class ResponseKeeper(IResponseStore store)
 {
     /// <summary>The store is not known to be down.</summary>
     public bool IsAvailable => store.Health.Available;
@@ -55,7 +55,7 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
             Envelope = json.WrittenSpan.ToArray(),
             OutputOffset = offset,
             Claims = [.. Approvals.FindOpen(prepared.Conversation.Items).Select(StoredApprovalClaims.NameOf)],
-            Retention = options.Value.Retention,
+            Retention = prepared.Tenant.Policy.RetentionOf(prepared.Request.Background ? RetentionClass.Background : RetentionClass.Responses),
             Run = run,
         };
         try

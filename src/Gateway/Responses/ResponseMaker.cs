@@ -17,7 +17,6 @@ namespace Gateway.Responses;
 internal sealed class ResponseMaker(
     ToolLoop loop,
     IResponseStore store,
-    IOptions<StoreOptions> storeOptions,
     SecretSealer sealer,
     EgressGuard egress,
     IOptions<LimitsOptions> limits,
@@ -132,7 +131,7 @@ internal sealed class ResponseMaker(
         Tenant = prepared.Tenant.Name,
         Journal = journal,
         MaxToolCalls = MaxToolCallsOf(prepared),
-        Approvals = new StoredApprovalClaims(store, prepared.Tenant.Name, prepared.Id, storeOptions.Value.Retention),
+        Approvals = new StoredApprovalClaims(store, prepared.Tenant.Name, prepared.Id, prepared.Tenant.Policy.LongestRetention),
         Session = SessionOf(prepared),
         OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
         ReadHistoryTools = prepared.Conversation.ReadParentTools,

@@ -34,7 +34,6 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private readonly TenantDirectory _tenants;
     private readonly OpenStreamLimiter _limiter;
     private readonly RunOptions _options;
-    private readonly TimeSpan _retention;
     private readonly RunMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<RunHost> _logger;
@@ -49,7 +48,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
     public RunHost(
         IRunStore runs, RunExecutor executor, RunTails tails, RunSpecs specs, ResponseMaker maker, TenantDirectory tenants, OpenStreamLimiter limiter,
-        IOptions<RunOptions> options, IOptions<StoreOptions> store, StopDeadline stop, IHostApplicationLifetime lifetime, RunMetrics metrics,
+        IOptions<RunOptions> options, StopDeadline stop, IHostApplicationLifetime lifetime, RunMetrics metrics,
         TimeProvider time, ILogger<RunHost> logger)
     {
         _runs = runs;
@@ -60,7 +59,6 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         _tenants = tenants;
         _limiter = limiter;
         _options = options.Value;
-        _retention = store.Value.Retention;
         _metrics = metrics;
         _time = time;
         _logger = logger;
@@ -107,7 +105,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                 Owner = isMine ? _owner : null,
                 Lease = _options.Lease,
                 MostRuns = _options.Queue,
-                Retention = _retention,
+                Retention = prepared.Tenant.Policy.RetentionOf(terms.IsBackground ? RetentionClass.Background : RetentionClass.Responses),
             },
             cancellationToken);
         if (token is null)

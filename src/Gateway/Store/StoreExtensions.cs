@@ -25,6 +25,7 @@ internal static class StoreExtensions
         services.TryAddSingleton<StoreMetrics>();
         services.TryAddSingleton(CreateStore);
         services.TryAddSingleton(FindRunStore);
+        services.TryAddSingleton(provider => (ITenantEraser)provider.GetRequiredService<IResponseStore>());
         services.TryAddSingleton(provider => SecretSealer.Create(
             provider.GetRequiredService<IOptions<SecretsOptions>>().Value,
             provider.GetRequiredService<IOptions<StoreOptions>>().Value,
@@ -46,6 +47,7 @@ internal static class StoreExtensions
             ? new RedisResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<RedisResponseStore>>())
             : new SqliteResponseStore(options, metrics, time, provider.GetRequiredService<ILogger<SqliteResponseStore>>());
     }
+
     /// <summary>Runs are kept where responses are: the commit of a turn ends its run.</summary>
     private static IRunStore FindRunStore(IServiceProvider provider) => provider.GetRequiredService<IResponseStore>() switch
     {

@@ -18,7 +18,7 @@ internal sealed class StoreOptions
     public string Path { get; set; } = "./data";
 
     /// <summary>
-    /// How long a response is kept after it was committed. A chain lives as long as its youngest response. Default 30 days, from 1 second
+    /// How long a response is kept after it was committed, where no policy says otherwise. A chain lives as long as its youngest response. Default 30 days, from 1 second
     /// to 10 years.
     /// </summary>
     public TimeSpan Retention { get; set; } = TimeSpan.FromDays(30);

@@ -27,7 +27,7 @@ internal sealed class StoreStatus(IResponseStore store, IOptions<StoreOptions> o
         var text = options.Value.UsesRedis
             ? "Redis, shared by all replicas"
             : $"SQLite in {Path.GetFullPath(options.Value.Path)}";
-        var kept = $"responses are kept for {options.Value.Retention.TotalDays:0.##} days";
+        var kept = $"responses are kept for {options.Value.Retention.TotalDays:0.##} days unless a policy says otherwise";
         return ValueTask.FromResult(new StartupText("store", $"{text}; {kept}")
         {
             Warnings = health.Warning is { } warning ? [warning] : [],

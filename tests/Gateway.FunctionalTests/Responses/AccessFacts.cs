@@ -52,6 +52,32 @@ public sealed class AccessFacts(GatewayFixture fixture) : FunctionalTest(fixture
     }
 
     [Fact]
+    public async Task Retention_IsTheTenantsOwnThenThePolicysThenTheStores()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(
+            Upstream,
+            ("Gateway:Tenants:one:Keys:0", "key-one"),
+            ("Gateway:Tenants:one:Policy:Retention:Responses", "00:30:00"),
+            ("Gateway:Tenants:two:Keys:0", "key-two"),
+            ("Gateway:Policy:Retention:Responses", "02:00:00"),
+            ("Gateway:Store:Retention", "08:00:00")) with
+        { Time = time });
+        await CreateAsync("""{"input":"Hi"}""", "key-one");
+        await CreateAsync("""{"input":"Hi"}""", "key-two");
+
+        Assert.Equal((1, 1), await CountAsync());
+        time.Advance(TimeSpan.FromMinutes(31));
+        Assert.Equal((0, 1), await CountAsync());
+        time.Advance(TimeSpan.FromMinutes(90));
+        Assert.Equal((0, 0), await CountAsync());
+
+        async Task<(int OfOne, int OfTwo)> CountAsync() =>
+            ((await GetAsync("/v1/responses", "key-one")).AssertOk().Each("data").Count(), (await GetAsync("/v1/responses", "key-two")).AssertOk().Each("data").Count());
+    }
+
+    [Fact]
     public async Task Fact33_TwoTenants_NeverSeeEachOthersIds()
     {
         await UseOwnGatewayAsync(("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:two:Keys:0", "key-two"));

@@ -9,6 +9,7 @@ namespace Gateway.Testing.Redis;
 /// <summary>A redis-server of the tests' own, from PATH, in a folder of its own; it can be killed and started again on its port.</summary>
 public sealed class RedisProcess : IAsyncDisposable
 {
+    private static readonly string[] Plain = ["--save", "", "--appendonly", "no"];
     private readonly string[] _arguments;
     private readonly string _folder;
     private Process? _process;
@@ -46,6 +47,22 @@ public sealed class RedisProcess : IAsyncDisposable
         ];
     });
 
+    /// <summary>
+    /// Starts a Sentinel that needs nobody's consent: it promotes a replica of this primary soon after the primary is gone.
+    /// </summary>
+    public static Task<RedisProcess> StartSentinelAsync(string name, RedisProcess primary) => StartAsync(sentinel =>
+    {
+        // It writes down in its file what it learns.
+        var file = Path.Combine(sentinel._folder, "sentinel.conf");
+        File.WriteAllText(file, string.Create(CultureInfo.InvariantCulture, $"""
+            sentinel monitor {name} 127.0.0.1 {primary.Port} 1
+            sentinel down-after-milliseconds {name} 500
+            sentinel failover-timeout {name} 5000
+
+            """));
+        return [file, "--sentinel"];
+    });
+
     private static async Task<RedisProcess> StartAsync(Func<RedisProcess, string[]> makeArguments)
     {
         // Another process may take the port between its choice and the server's bind: then the server exits, and the next one is tried.
@@ -68,11 +85,8 @@ public sealed class RedisProcess : IAsyncDisposable
     /// <exception cref="IOException">It ended before it was ready.</exception>
     public async Task StartAgainAsync()
     {
-        string[] arguments =
-        [
-            "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", _folder, "--save", "", "--appendonly", "no",
-            .. _arguments,
-        ];
+        string[] where = ["--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", _folder];
+        string[] arguments = _arguments is [var file, "--sentinel"] ? [file, "--sentinel", .. where] : [.. where, .. Plain, .. _arguments];
         var process = Process.Start(new ProcessStartInfo("redis-server", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })
             ?? throw new IOException("redis-server did not start.");
         _process = process;
@@ -81,7 +95,7 @@ public sealed class RedisProcess : IAsyncDisposable
         while (await process.StandardOutput.ReadLineAsync() is { } line)
         {
             told.Add(line);
-            if (line.Contains("Ready to accept connections", StringComparison.Ordinal))
+            if (line.Contains("Ready to accept connections", StringComparison.Ordinal) || line.Contains("+monitor master", StringComparison.Ordinal))
             {
                 // Nobody reads what it says later; a full pipe must not stop it.
                 _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);

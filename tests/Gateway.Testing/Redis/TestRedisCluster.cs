@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Gateway.Testing.Redis;
 
@@ -35,6 +36,15 @@ public sealed class TestRedisCluster : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Moves slots, with the keys in them, from one node to another while both serve.</summary>
+    public async Task MoveSlotsAsync(int from, int to, int count) => await CliAsync(
+    [
+        "--cluster", "reshard", _nodes[0].EndPoint, "--cluster-from", await IdAsync(from), "--cluster-to", await IdAsync(to),
+        "--cluster-slots", count.ToString(CultureInfo.InvariantCulture), "--cluster-yes",
+    ]);
+
+    private async Task<string> IdAsync(int node) => (await CliAsync(["-p", _nodes[node].EndPoint.Split(':')[1], "cluster", "myid"])).Trim();
 
     public async ValueTask DisposeAsync()
     {

@@ -26,6 +26,12 @@ public sealed class AccessOptionsValidatorTests
     [InlineData("Gateway:Policy:ToolHosts:0=*.example.com", null)]
     [InlineData("Gateway:Tenants:a:Policy:ToolHosts:0=https://example.com", "Gateway:Tenants:a:Policy:ToolHosts:0 is 'https://example.com'")]
     [InlineData("Gateway:Policy:Store=7", "Gateway:Policy:Store is '7': it must be Allow or Never.")]
+    [InlineData("Gateway:Admin:Keys:0=", "Gateway:Admin:Keys:0 is empty")]
+    [InlineData("Gateway:Admin:Keys:0=sha256:12", "Gateway:Admin:Keys:0 is not readable")]
+    [InlineData("Gateway:Policy:Retention:Responses=00:00:00", "Gateway:Policy:Retention:Responses is 00:00:00: it must be from 00:00:01 to 3650.00:00:00.")]
+    [InlineData("Gateway:Policy:Retention:Background=3651.00:00:00", "Gateway:Policy:Retention:Background is 3651.00:00:00: it must be")]
+    [InlineData("Gateway:Tenants:a:Policy:Retention:Conversations=-1", "Gateway:Tenants:a:Policy:Retention:Conversations is -1.00:00:00: it must be")]
+    [InlineData("Gateway:Tenants:a:Policy:Retention:Conversations=00:00:01", null)]
     [InlineData("Gateway:Tenants:a:Policy:OpenStreams=-1", "Gateway:Tenants:a:Policy:OpenStreams is -1")]
     public void Validate_OneSetting_NamesKeyAndValue(string setting, string? failure)
     {
@@ -47,6 +53,14 @@ public sealed class AccessOptionsValidatorTests
         var result = new AccessOptionsValidator().Validate(null, Read("Gateway:Tenants:a:Keys:0=secret", "Gateway:Tenants:b:Keys:0=" + Hash));
 
         Assert.Equal("Gateway:Tenants:b:Keys:0 is also a key of tenant 'a': a key belongs to one tenant.", result.FailureMessage);
+    }
+
+    [Fact]
+    public void Validate_AdministratorsKeyThatIsATenants_IsRefusedWithoutQuotingIt()
+    {
+        var result = new AccessOptionsValidator().Validate(null, Read("Gateway:Tenants:a:Keys:0=secret", "Gateway:Admin:Keys:0=" + Hash));
+
+        Assert.Equal("Gateway:Admin:Keys:0 is also a key of tenant 'a': what an administrator may do is not for tenants.", result.FailureMessage);
     }
 
     [Fact]

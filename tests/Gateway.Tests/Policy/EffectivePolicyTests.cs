@@ -1,4 +1,5 @@
 using Gateway.Policy;
+using Gateway.Store;
 
 namespace Gateway.Tests.Policy;
 
@@ -32,6 +33,25 @@ public sealed class EffectivePolicyTests
         Assert.False(policy.AllowsModel("a"));
         Assert.True(policy.AllowsModel("b1"));
     }
+
+    [Fact]
+    public void RetentionOf_EachClass_IsTheTenantsThenTheCommonThenTheStores()
+    {
+        var common = new PolicyOptions { Retention = new() { Responses = TimeSpan.FromDays(2), Background = TimeSpan.FromDays(3) } };
+        var own = new PolicyOptions { Retention = new() { Background = TimeSpan.FromDays(1) } };
+
+        var policy = EffectivePolicy.From(common, own, TimeSpan.FromDays(4));
+
+        Assert.Equal(TimeSpan.FromDays(2), policy.RetentionOf(RetentionClass.Responses));
+        Assert.Equal(TimeSpan.FromDays(1), policy.RetentionOf(RetentionClass.Background));
+        Assert.Equal(TimeSpan.FromDays(4), policy.RetentionOf(RetentionClass.Conversations));
+        Assert.Equal(TimeSpan.FromDays(4), policy.LongestRetention);
+        Assert.Equal(TimeSpan.FromDays(3), EffectivePolicy.From(common, usualRetention: TimeSpan.FromDays(1)).LongestRetention);
+    }
+
+    [Fact]
+    public void RetentionOf_NothingConfigured_IsTheStoresDefault() =>
+        Assert.All(Enum.GetValues<RetentionClass>(), kind => Assert.Equal(new StoreOptions().Retention, EffectivePolicy.From(new PolicyOptions()).RetentionOf(kind)));
 
     [Fact]
     public void From_TenantsCeilingBelowCommonDefault_CeilingHolds()

@@ -121,6 +121,46 @@ public sealed class TenantDirectoryTests : IDisposable
     }
 
     [Fact]
+    public void AuthenticateAdmin_TakesAdministratorsKeysOnly()
+    {
+        var directory = Make(
+            ("Gateway:Tenants:a:Keys:0", "of-a-tenant"),
+            ("Gateway:Admin:Keys:0", "root"),
+            ("Gateway:Admin:Keys:1", "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"));
+
+        Assert.True(directory.HasAdminKeys);
+        Assert.Null(directory.AuthenticateAdmin("Bearer root", out var first));
+        Assert.Null(directory.AuthenticateAdmin("bearer secret", out var second));
+        Assert.Equal((0, 1), (first, second));
+        foreach (var header in (string?[])[null, "", "root", "Bearer ", "Bearer Root", "Bearer of-a-tenant", "Basic root", "Bearer " + new string('x', 100_000)])
+        {
+            Assert.Equal((401, "invalid_api_key"), directory.AuthenticateAdmin(header, out _) is { } error ? (error.Status, error.Code) : default);
+        }
+
+        Assert.Equal(401, directory.Authenticate("Bearer root", out _)?.Status);
+    }
+
+    [Fact]
+    public void AuthenticateAdmin_NoKeys_RefusesEveryone()
+    {
+        var directory = Make();
+
+        Assert.False(directory.HasAdminKeys);
+        Assert.Equal(401, directory.AuthenticateAdmin(null, out _)?.Status);
+        Assert.Equal(401, directory.AuthenticateAdmin("Bearer anything", out _)?.Status);
+    }
+
+    [Fact]
+    public void AuthenticateAdmin_KeyTakenAway_IsRefusedAtOnce()
+    {
+        var directory = Make(("Gateway:Admin:Keys:0", "root"));
+
+        Change("Gateway:Admin:Keys:0", null);
+
+        Assert.Equal(401, directory.AuthenticateAdmin("Bearer root", out _)?.Status);
+    }
+
+    [Fact]
     public void Reload_LastKeyTakenAway_StaysClosed()
     {
         var directory = Make(("Gateway:Tenants:default:Keys:0", "only"));

@@ -8,12 +8,15 @@ internal sealed class ModelRuns(TimeProvider time)
     private readonly Dictionary<RunKey, Run> _runs = [];
     private readonly Dictionary<RunKey, (List<string> Events, DateTimeOffset Expires)> _events = [];
     private readonly HashSet<RunKey> _committed = [];
+    private readonly HashSet<RunKey> _erased = [];
 
     private DateTimeOffset Now => time.GetUtcNow();
 
     public bool IsLive(RunKey run) => Live(run) is not null;
 
     public bool IsFree(RunKey run) => Live(run) is { } live && live.FreeAt <= Now;
+
+    public bool IsErased(RunKey run) => _erased.Contains(run);
 
     public long EventCount(RunKey run) => Events(run)?.Count ?? 0;
 
@@ -164,6 +167,7 @@ internal sealed class ModelRuns(TimeProvider time)
             return false;
         }
 
+        _erased.Add(run);
         _events.Remove(run);
         return true;
     }

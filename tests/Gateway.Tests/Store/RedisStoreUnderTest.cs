@@ -21,6 +21,8 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
 
     public override IRunStore Runs => _store.Runs;
 
+    public override bool CommitsKeepTheirOrder => _redis.GetServers()[0].ServerType != ServerType.Cluster;
+
     public static async Task<RedisStoreUnderTest> StartAsync(string connectionString)
     {
         var redis = await ConnectionMultiplexer.ConnectAsync(connectionString);

@@ -314,6 +314,38 @@ public abstract class ResponseStoreTests
     }
 
     [Fact]
+    public async Task List_RetentionsThatDiffer_HasExactlyWhatIsAlive()
+    {
+        await using var test = await OpenAsync();
+        var created = test.Time.GetUtcNow();
+
+        // Longer than Gateway:Store:Retention too: it may have been lowered since, or be a class's or a tenant's own.
+        int[] days = [400, 45, 1, 200, 3, 31];
+        var commits = days.Select(d => Commits.Start(test.Tenant, created.AddMinutes(-d)) with { Retention = TimeSpan.FromDays(d) }).ToArray();
+        foreach (var commit in commits)
+        {
+            await test.Store.CommitAsync(commit, None);
+        }
+
+        var passed = 0;
+        foreach (var day in (int[])[0, 2, 30, 44, 100, 300, 399])
+        {
+            await test.AdvanceAsync(TimeSpan.FromDays(day - passed));
+            passed = day;
+            await test.Store.CommitAsync(Commits.Start(test.Tenant, test.Time.GetUtcNow()) with { Retention = TimeSpan.FromHours(1) }, None);
+            var alive = commits.Where((_, n) => days[n] > day).OrderByDescending(commit => commit.CreatedAt).Select(commit => commit.Id).ToArray();
+
+            var page = await ListAsync(test, new ListQuery(10, null, null));
+
+            Assert.Equal(alive, page.Data.Select(stored => stored.Record.Id).Skip(1));
+            var next = await ListAsync(test, new ListQuery(1, page.Data[0].Record.Id, null));
+            Assert.Equal((alive[0], alive.Length > 1), (Assert.Single(next.Data).Record.Id, next.HasMore));
+            var back = await ListAsync(test, new ListQuery(10, null, alive[^1]));
+            Assert.Equal(page.Data.SkipLast(1).Select(stored => stored.Record.Id), back.Data.Select(stored => stored.Record.Id));
+        }
+    }
+
+    [Fact]
     public async Task Expiry_OfAnUnusedChain_LeavesNothingBehind()
     {
         await using var test = await OpenAsync();
@@ -475,6 +507,183 @@ public abstract class ResponseStoreTests
         await test.AdvanceAsync(Commits.Retention * 0.75);
 
         Assert.True(await ClaimAsync(test, "taken", "two"));
+    }
+
+    [Fact]
+    public async Task EraseTenant_LeavesNothingOfItAndAllOfOthers()
+    {
+        await using var test = await OpenAsync();
+        string[] others = [test.Tenant + ".b", test.Tenant + "-b", test.Tenant + "b"];
+        List<(string Tenant, ResponseId Id)> kept = [];
+        foreach (var other in others)
+        {
+            kept.Add((other, await FillAsync(other)));
+        }
+
+        var before = await test.CountAsync();
+        var id = await FillAsync(test.Tenant);
+        var entries = await test.CountAsync() - before;
+
+        var erased = await test.Eraser.EraseTenantAsync(test.Tenant, None);
+
+        Assert.Equal(new TenantErasure(6, entries), erased);
+        Assert.Equal(before, await test.CountAsync());
+        Assert.Null(await test.Store.GetAsync(test.Tenant, id, None));
+        Assert.Null(await test.Store.LoadChainAsync(test.Tenant, id, None));
+        Assert.Empty((await ListAsync(test, new ListQuery(10, null, null))).Data);
+        Assert.True(await test.Store.ClaimAsync(test.Tenant, "approval", "another", Commits.Retention, None));
+        foreach (var (other, theirs) in kept)
+        {
+            Assert.Equal(2, Assert.IsType<Chain>(await test.Store.LoadChainAsync(other, theirs, None)).Turns.Count);
+            Assert.Equal(6, Assert.IsType<StoredPage>(await test.Store.ListAsync(other, new ListQuery(10, null, null), None)).Data.Count);
+            Assert.False(await test.Store.ClaimAsync(other, "approval", "another", Commits.Retention, None));
+        }
+
+        // The claim taken above, then nothing.
+        Assert.Equal(new TenantErasure(0, 1), await test.Eraser.EraseTenantAsync(test.Tenant, None));
+        Assert.Equal(default, await test.Eraser.EraseTenantAsync(test.Tenant, None));
+
+        async Task<ResponseId> FillAsync(string tenant)
+        {
+            // A chain of two, a branch across, a lost race and one aside; and a claim.
+            var first = Commits.Start(tenant, test.Time.GetUtcNow());
+            await test.Store.CommitAsync(first, None);
+            var chain = Assert.IsType<Chain>(await test.Store.LoadChainAsync(tenant, first.Id, None));
+            var child = Commits.Child(tenant, chain, test.Time.GetUtcNow());
+            await test.Store.CommitAsync(child, None);
+            await test.Store.CommitAsync(Commits.Child(tenant, chain, test.Time.GetUtcNow()), None);
+            await test.Store.CommitAsync(Commits.Child(tenant, chain with { ParentIsTail = false }, test.Time.GetUtcNow()), None);
+            await test.Store.CommitAsync(Commits.Start(tenant, test.Time.GetUtcNow()) with { Aside = true }, None);
+            Assert.True(await test.Store.ClaimAsync(tenant, "approval", "one", Commits.Retention, None));
+            await FillRunsAsync(tenant);
+            return child.Id;
+        }
+
+        async Task FillRunsAsync(string tenant)
+        {
+            // One that waits, one that is held with a journal, and one that has ended with its events.
+            await test.Runs.CreateAsync(RunStarts.Of(tenant), None);
+            var held = RunStarts.Of(tenant, "me");
+            await test.Runs.CreateAsync(held, None);
+            Assert.True(await test.Runs.AppendAsync(held.Run, 1, RunStarts.Entries(0, "call"), None));
+            var ended = RunStarts.Of(tenant, "me");
+            await test.Runs.CreateAsync(ended, None);
+            await test.Store.CommitAsync(RunStarts.Commit(test, ended.Run, 1, 2, "completed"), None);
+        }
+    }
+
+    [Fact]
+    public async Task EraseTenant_EndsItsRuns()
+    {
+        await using var test = await OpenAsync();
+        var waiting = RunStarts.Of(test.Tenant);
+        var held = RunStarts.Of(test.Tenant, "me");
+        var theirs = RunStarts.Of(test.Tenant + "b");
+        foreach (var start in (RunStart[])[waiting, held, theirs])
+        {
+            await test.Runs.CreateAsync(start, None);
+        }
+
+        var before = await test.CountRunsAsync();
+        await test.Eraser.EraseTenantAsync(test.Tenant, None);
+
+        Assert.Equal(before - 2, await test.CountRunsAsync());
+        Assert.Null(await test.Runs.TakeAsync(waiting.Run, "me", RunStarts.Lease, None));
+        Assert.False((await test.Runs.RenewAsync(held.Run, 1, RunStarts.Lease, None)).IsHeld);
+        Assert.Equal(CommitOutcome.Fenced, await test.Store.CommitAsync(RunStarts.Commit(test, held.Run, 1, 2, "completed"), None));
+        Assert.Null(await test.Runs.ReadEventsAsync(held.Run, 0, 10, None));
+        Assert.NotNull(await test.Runs.TakeAsync(theirs.Run, "me", RunStarts.Lease, None));
+    }
+
+    [Fact]
+    public async Task EraseTenant_OfManyResponses_LetsOthersCommitMeanwhile()
+    {
+        await using var test = await OpenAsync();
+        var other = test.Tenant + "b";
+        await Task.WhenAll(Enumerable.Range(0, 1500).Select(n => test.Store.CommitAsync(Commits.Start(test.Tenant, test.Time.GetUtcNow()), None).AsTask()));
+        var theirs = Enumerable.Range(0, 300).Select(n => Commits.Start(other, test.Time.GetUtcNow())).ToArray();
+
+        var erasing = test.Eraser.EraseTenantAsync(test.Tenant, None).AsTask();
+        var outcomes = await Task.WhenAll(theirs.Select(commit => test.Store.CommitAsync(commit, None).AsTask()));
+        var erased = await erasing;
+
+        Assert.Equal(1500, erased.Responses);
+        Assert.All(outcomes, outcome => Assert.Equal(CommitOutcome.Appended, outcome));
+        Assert.Empty((await ListAsync(test, new ListQuery(1, null, null))).Data);
+        foreach (var commit in theirs)
+        {
+            Assert.NotNull(await test.Store.GetAsync(other, commit.Id, None));
+        }
+    }
+
+    [Fact]
+    public async Task Branches_FiftyDeep_HaveTheirWholeHistory()
+    {
+        await using var test = await OpenAsync();
+        List<TurnCommit> expected = [Commits.Start(test.Tenant, test.Time.GetUtcNow(), "root")];
+        await test.Store.CommitAsync(expected[0], None);
+        for (var depth = 1; depth <= 50; depth++)
+        {
+            // A child takes the place behind the parent, so the next one opens a chain.
+            var parent = await LoadAsync(test, expected[^1].Id);
+            await test.Store.CommitAsync(Commits.Child(test.Tenant, parent, test.Time.GetUtcNow(), "taken"), None);
+            expected.Add(Commits.Child(test.Tenant, parent with { ParentIsTail = false }, test.Time.GetUtcNow(), $"depth {depth}"));
+            Assert.Equal(CommitOutcome.Appended, await test.Store.CommitAsync(expected[^1], None));
+        }
+
+        var chain = await LoadAsync(test, expected[^1].Id);
+
+        Assert.Equal(51, chain.Parent.Path.Count);
+        Assert.Equal(expected.Select(commit => commit.Turn.Text()), chain.Turns.Select(turn => turn.Text()));
+    }
+
+    [Fact]
+    public async Task Branches_FiveHundredWide_AllHaveTheWholeHistory()
+    {
+        await using var test = await OpenAsync();
+        var parent = await LoadAsync(test, (await CommitChainAsync(test, 2))[^1].Id);
+        var children = Enumerable.Range(0, 500)
+            .Select(n => Commits.Child(test.Tenant, parent with { ParentIsTail = n % 2 == 0 }, test.Time.GetUtcNow(), $"child {n}")).ToArray();
+
+        var outcomes = await Task.WhenAll(children.Select(child => test.Store.CommitAsync(child, None).AsTask()));
+
+        Assert.Equal(249, outcomes.Count(outcome => outcome == CommitOutcome.Branched));
+        Assert.Equal(251, outcomes.Count(outcome => outcome == CommitOutcome.Appended));
+        var chains = await Task.WhenAll(children.Select(child => LoadAsync(test, child.Id)));
+        for (var n = 0; n < children.Length; n++)
+        {
+            Assert.Equal([.. parent.Turns.Select(turn => turn.Text()), children[n].Turn.Text()], chains[n].Turns.Select(turn => turn.Text()));
+        }
+    }
+
+    [Fact]
+    public async Task Chain_OfTenThousandTurns_IsLoadedWholeAndGoesOn()
+    {
+        await using var test = await OpenAsync();
+        var id = ResponseId.NewChain();
+        List<Task<CommitOutcome>> commits = [];
+        for (var n = 0; n < 10_000; n++)
+        {
+            PathSegment[] parent = n == 0 ? [] : [new PathSegment(id.Chain, "0", n)];
+            commits.Add(test.Store.CommitAsync(Commits.Make(test.Tenant, id = id.NewInChain(), parent, test.Time.GetUtcNow(), $"turn {n}"), None).AsTask());
+            if (n % 250 == 0 || !test.CommitsKeepTheirOrder)
+            {
+                await Task.WhenAll(commits);
+            }
+        }
+
+        Assert.All(await Task.WhenAll(commits), outcome => Assert.Equal(CommitOutcome.Appended, outcome));
+
+        var chain = await LoadAsync(test, id);
+        var child = await CommitChildAsync(test, id);
+
+        Assert.Equal(10_000, chain.Turns.Count);
+        for (var n = 0; n < 10_000; n++)
+        {
+            Assert.Contains($"\"text\":\"turn {n}\"", Commits.Text(chain.Turns[n].Input[0]), StringComparison.Ordinal);
+        }
+
+        Assert.Equal([new PathSegment(id.Chain, "0", 10_001)], (await LoadAsync(test, child.Id)).Parent.Path);
     }
 
     [Fact]

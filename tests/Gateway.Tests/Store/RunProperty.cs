@@ -246,7 +246,10 @@ internal static class RunProperty
         private async Task CommitAsync(TurnCommit commit, RunFence fence)
         {
             var ending = commit with { Run = fence, Retention = TimeSpan.FromDays(100) };
-            if (fence.FirstEvent > model.EventCount(new RunKey(commit.Tenant, commit.Id)))
+            var run = new RunKey(commit.Tenant, commit.Id);
+
+            // No id is used again whose response was deleted: the erased turn keeps its place.
+            if (fence.FirstEvent > model.EventCount(run) || model.IsErased(run))
             {
                 return;
             }

@@ -342,7 +342,7 @@ public abstract class RunStoreTests
         Assert.Null(await test.Runs.GetRunAsync(start.Run, None));
         Assert.Null(await EventsAsync(test, start.Run));
         Assert.Null(await test.Runs.TakeAsync(start.Run, "b", Lease, None));
-        Assert.InRange(await test.CountAsync(), 0, 1);
+        Assert.InRange(await test.CountAsync(), 0, 2);
     }
 
     [Fact]
@@ -785,7 +785,7 @@ public abstract class RunStoreTests
         Assert.Equal(live is null, await test.Runs.GetRunAsync(run, None) is null);
         Assert.Equal(free, await FreeAsync(test));
 
-        // In a Cluster a refused commit leaves an entry in the tenant's index of responses, which leads nowhere; and nothing else.
-        Assert.InRange(await test.CountAsync(), kept, kept + 1);
+        // In a Cluster a refused commit leaves an entry in the tenant's index of responses, which leads nowhere, and its day; and nothing else.
+        Assert.InRange(await test.CountAsync(), kept, kept + 2);
     }
 }

@@ -260,6 +260,76 @@ public sealed class SqliteFailureTests : IDisposable
         Assert.Contains("The folder can not be made", error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>A table that comes later must be erased too: SqliteWrites.EraseTenant, and then this list.</summary>
+    [Fact]
+    public async Task Schema_TablesOfTenants_AreThoseThatAreErasedWithThem()
+    {
+        await (await OpenAsync()).DisposeAsync();
+        using var session = SqliteSession.OpenReader(Database);
+        List<string> tables = [];
+        using (var rows = session.Prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name").ExecuteReader())
+        {
+            while (rows.Read())
+            {
+                tables.Add(rows.GetString(0));
+            }
+        }
+
+        Assert.Equal(["claim", "log", "response", "run", "run_event", "run_journal", "run_spec", "turn"], tables);
+    }
+
+    /// <summary>
+    /// The steps of SQLite's machine are counted, not the time: a page in the middle of 300,000 responses takes what one of 3,000 takes, so it
+    /// takes that of a million too.
+    /// </summary>
+    [Fact]
+    public async Task List_AnyPageOfManyResponses_CostsTheSame()
+    {
+        await using var store = await OpenAsync();
+        using var writer = SqliteSession.OpenWriter(Database);
+        var small = await StepsAsync(3_000);
+        var large = await StepsAsync(300_000);
+
+        Assert.All(small.Concat(large), steps => Assert.InRange(steps, 1, 40 * 101));
+        Assert.Equal(small, large);
+
+        async Task<List<long>> StepsAsync(int count)
+        {
+            writer.Prepare(
+                """
+                WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $1)
+                INSERT INTO response (tenant, chain, self, created, expires, record)
+                SELECT 'big' || $1, printf('%016d', i), printf('%022d', i), $2 + i, $2 + 1000000000, x'00' FROM n
+                """,
+                count, Created.ToUnixTimeMilliseconds()).ExecuteNonQuery();
+            List<long> steps = [];
+            foreach (var place in (int[])[count, count / 2, 101])
+            {
+                steps.Add(SqliteSteps.Count(Database, SqliteQueries.NewestFirst, "big" + count, place, Created.ToUnixTimeMilliseconds(), 101));
+                steps.Add(SqliteSteps.Count(Database, SqliteQueries.OldestFirst, "big" + count, count - place, Created.ToUnixTimeMilliseconds(), 101));
+            }
+
+            return steps;
+        }
+    }
+
+    [Fact]
+    public async Task Expiry_UnderLoad_LeavesNoRowBehind()
+    {
+        await using var test = await SqliteStoreUnderTest.StartAsync();
+
+        // Time passes and sweeps run while others commit.
+        await StoreLoad.RunAsync(test.Store, test.Tenant, test.Time, TimeSpan.FromMinutes(10), turns: 150, () =>
+        {
+            test.Time.Advance(TimeSpan.FromMinutes(1));
+            test.SweepAsync().GetAwaiter().GetResult();
+        });
+        Assert.True(await test.CountAsync() > 0);
+        test.Time.Advance(TimeSpan.FromMinutes(20));
+
+        Assert.Equal(0, await test.CountAsync());
+    }
+
     [Fact]
     public async Task Store_WriterBlocked_CommitFailsReadsGoOnAndItRecovers()
     {

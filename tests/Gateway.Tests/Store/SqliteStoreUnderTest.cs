@@ -38,7 +38,7 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
     public override async Task<int> CountAsync()
     {
         await SweepAsync();
-        string[] tables = ["response", "log", "turn", "run", "run_spec", "run_journal", "run_event"];
+        string[] tables = ["response", "log", "turn", "claim", "run", "run_spec", "run_journal", "run_event"];
         return await QueryAsync("SELECT " + string.Join(" + ", tables.Select(table => $"(SELECT count(*) FROM {table})")));
     }
 

@@ -31,6 +31,8 @@ internal abstract class StoreUnderTest : IAsyncDisposable
 
     public abstract IRunStore Runs { get; }
 
+    public ITenantEraser Eraser => (ITenantEraser)Store;
+
     public string Tenant { get; } = "t" + Guid.NewGuid().ToString("N")[..12];
 
     public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 3, 14, 12, 0, 0, TimeSpan.Zero));
@@ -38,6 +40,9 @@ internal abstract class StoreUnderTest : IAsyncDisposable
     public long IncompleteChains => Interlocked.Read(ref _incompleteChains);
 
     protected StoreMetrics Metrics { get; }
+
+    /// <summary>Commits that are sent without waiting are done in the order they were sent: only where one round trip does all.</summary>
+    public virtual bool CommitsKeepTheirOrder => true;
 
     /// <summary>Lets time pass, for the store and for what it keeps.</summary>
     public abstract Task AdvanceAsync(TimeSpan time);

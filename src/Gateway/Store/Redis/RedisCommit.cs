@@ -9,10 +9,11 @@ internal sealed class RedisCommit
     private const int OwnBranch = -1;
 
     /// <summary>Where the number of other logs stands among the arguments.</summary>
-    private const int OthersArgument = 8;
+    private const int OthersArgument = 10;
 
     private readonly TurnCommit _commit;
     private readonly bool _isCluster;
+    private readonly DateTimeOffset _now;
     private readonly RedisKey[] _keys;
     private readonly RedisValue[] _arguments;
     private readonly RedisKey[] _claims;
@@ -20,8 +21,10 @@ internal sealed class RedisCommit
 
     /// <param name="commit">The turn.</param>
     /// <param name="isCluster">The tenant's index lives in another slot than the turn.</param>
-    public RedisCommit(TurnCommit commit, bool isCluster)
+    /// <param name="now">The time.</param>
+    public RedisCommit(TurnCommit commit, bool isCluster, DateTimeOffset now)
     {
+        var day = RedisKeys.Day(commit.CreatedAt);
         _commit = commit;
         var plan = CommitPlan.For(commit);
         var retention = (long)commit.Retention.TotalMilliseconds;
@@ -41,6 +44,8 @@ internal sealed class RedisCommit
             retention,
             isCluster ? RedisValue.EmptyString : commit.CreatedAt.ToUnixTimeMilliseconds(),
             commit.Id.ToString(),
+            day,
+            (now + commit.Retention).ToUnixTimeMilliseconds(),
             0,
         ];
 
@@ -75,12 +80,14 @@ internal sealed class RedisCommit
 
         if (!isCluster)
         {
-            keys.Add(RedisKeys.Index(commit.Tenant, RedisKeys.Day(commit.CreatedAt)));
+            keys.Add(RedisKeys.Index(commit.Tenant, day));
+            keys.Add(RedisKeys.Days(commit.Tenant));
         }
 
         // Nobody continues a turn that is aside, nor takes anything by it.
         _claims = commit.Aside ? [] : [.. commit.Claims.Select(name => RedisKeys.Claim(commit.Tenant, name))];
         _isCluster = isCluster;
+        _now = now;
         _keys = [.. keys];
         _arguments = [.. arguments];
     }
@@ -91,7 +98,7 @@ internal sealed class RedisCommit
         // Cluster, claims, or a history that must be seen whole first, cost another round trip.
         if (_isCluster)
         {
-            await RedisIndex.AddAsync(db, _commit).WaitAsync(cancellationToken).ConfigureAwait(false);
+            await RedisIndex.AddAsync(db, _commit, _now).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
         if (_claims.Length > 0)

@@ -28,8 +28,8 @@ internal sealed class RedisConnection : IAsyncDisposable
         _logger = logger;
     }
 
-    /// <summary>Connected to at least one server.</summary>
-    public bool IsConnected => _database?.Multiplexer.IsConnected ?? false;
+    /// <summary>Connected to a server that takes writes: a replica alone would let a turn be made that can not be kept.</summary>
+    public bool IsConnected => _database?.IsConnected(default, CommandFlags.DemandMaster) ?? false;
 
     /// <summary>Keys may live on different servers, so commands sent one after the other may be done in any order.</summary>
     public bool IsCluster { get; private set; }

@@ -2,17 +2,32 @@ using StackExchange.Redis;
 
 namespace Gateway.Store.Redis;
 
-/// <summary>A tenant's responses by the day they were created in (UTC), each day a sorted set of created milliseconds -> id.</summary>
-internal sealed class RedisIndex(TimeSpan retention, TimeProvider time)
+/// <summary>
+/// A tenant's responses by the day they were created in (UTC), each day a sorted set of created milliseconds -> id, and the list of those
+/// days. A day lives as long as its longest-lived response, whatever retention each was given.
+/// </summary>
+internal sealed class RedisIndex(TimeProvider time)
 {
     private const CommandFlags Primary = CommandFlags.DemandMaster;
 
+    /// <summary>Clocks of replicas differ.</summary>
+    private static readonly TimeSpan Slack = TimeSpan.FromDays(1);
+
     /// <summary>Notes a response on its own, where the commit's script can not: in a Cluster.</summary>
-    public static Task AddAsync(IDatabase db, TurnCommit commit) =>
-        db.ScriptEvaluateAsync(
+    public static Task AddAsync(IDatabase db, TurnCommit commit, DateTimeOffset now)
+    {
+        var day = RedisKeys.Day(commit.CreatedAt);
+        return db.ScriptEvaluateAsync(
             RedisScripts.Index,
-            [RedisKeys.Index(commit.Tenant, RedisKeys.Day(commit.CreatedAt))],
-            [commit.CreatedAt.ToUnixTimeMilliseconds(), commit.Id.ToString(), (long)commit.Retention.TotalMilliseconds]);
+            [RedisKeys.Index(commit.Tenant, day), RedisKeys.Days(commit.Tenant)],
+            [
+                commit.CreatedAt.ToUnixTimeMilliseconds(),
+                commit.Id.ToString(),
+                (long)commit.Retention.TotalMilliseconds,
+                day,
+                (now + commit.Retention).ToUnixTimeMilliseconds(),
+            ]);
+    }
 
     public static Task RemoveAsync(IDatabase db, string tenant, ResponseRecord record) =>
         db.SortedSetRemoveAsync(RedisKeys.Index(tenant, RedisKeys.Day(record.CreatedAt)), record.Id.ToString());
@@ -20,24 +35,29 @@ internal sealed class RedisIndex(TimeSpan retention, TimeProvider time)
     /// <summary>A walk from the query's cursor. Null when the cursor is not a response of the tenant.</summary>
     public async Task<RedisIndexWalk?> WalkAsync(IDatabase db, string tenant, ListQuery query)
     {
-        // A response may be kept longer than a day after its creation (a long run), and clocks of replicas differ.
-        var now = time.GetUtcNow();
-        var oldest = RedisKeys.Day(now - retention).AddDays(-1);
-        var newest = RedisKeys.Day(now).AddDays(1);
         var order = query.Before is null ? Order.Descending : Order.Ascending;
-        if ((query.After ?? query.Before) is not { } cursor)
+        var alive = (double)(time.GetUtcNow() - Slack).ToUnixTimeMilliseconds();
+        var daysReply = db.SortedSetRangeByScoreAsync(RedisKeys.Days(tenant), start: alive, flags: Primary);
+        (long Created, string Id)? place = null;
+        if ((query.After ?? query.Before) is { } cursor)
         {
-            return new RedisIndexWalk(db, tenant, order, order == Order.Descending ? newest : oldest, oldest, newest, place: null);
+            var head = await db.StringGetRangeAsync(RedisKeys.Record(tenant, cursor), 0, RecordCodec.CreatedPrefix - 1, Primary).ConfigureAwait(false);
+            if (head.IsNullOrEmpty)
+            {
+                return null;
+            }
+
+            place = (RecordCodec.DecodeCreated(((ReadOnlyMemory<byte>)head).Span).ToUnixTimeMilliseconds(), cursor.ToString());
         }
 
-        var head = await db.StringGetRangeAsync(RedisKeys.Record(tenant, cursor), 0, RecordCodec.CreatedPrefix - 1, Primary).ConfigureAwait(false);
-        if (head.IsNullOrEmpty)
+        var days = (await daysReply.ConfigureAwait(false)).Select(day => day.ToString());
+        days = order == Order.Descending ? days.OrderDescending(StringComparer.Ordinal) : days.Order(StringComparer.Ordinal);
+        if (place is { } at)
         {
-            return null;
+            var first = RedisKeys.Day(DateTimeOffset.FromUnixTimeMilliseconds(at.Created));
+            days = days.Where(day => string.CompareOrdinal(day, first) is var side && (order == Order.Descending ? side <= 0 : side >= 0));
         }
 
-        var created = RecordCodec.DecodeCreated(((ReadOnlyMemory<byte>)head).Span);
-        var place = (created.ToUnixTimeMilliseconds(), cursor.ToString());
-        return new RedisIndexWalk(db, tenant, order, RedisKeys.Day(created), oldest, newest, place);
+        return new RedisIndexWalk(db, tenant, order, [.. days], place);
     }
 }

@@ -3,47 +3,68 @@ using StackExchange.Redis;
 namespace Gateway.Store.Redis;
 
 /// <summary>Goes through a tenant's index from one place on, day by day, in one direction. It holds one batch at a time.</summary>
-internal sealed class RedisIndexWalk(
-    IDatabase db, string tenant, Order order, DateOnly day, DateOnly oldest, DateOnly newest, (long Created, string Id)? place)
+/// <param name="db">Where the index is.</param>
+/// <param name="tenant">Whose it is.</param>
+/// <param name="order">The direction.</param>
+/// <param name="days">The days to go through, in that direction.</param>
+/// <param name="place">What was seen last; it and what is on its near side is left out.</param>
+internal sealed class RedisIndexWalk(IDatabase db, string tenant, Order order, IReadOnlyList<string> days, (long Created, string Id)? place)
 {
-    /// <summary>Most days of a quiet tenant are empty: asking for several at once saves round trips, and their replies stay small.</summary>
+    /// <summary>A quiet tenant has few responses in a day: asking for several days at once saves round trips, and their replies stay small.</summary>
     private const int DaysAtOnce = 8;
 
-    private DateOnly _day = day;
+    private int _day;
     private double? _bound = place?.Created;
     private (long Created, string Id)? _last = place;
     private long _skip;
 
-    /// <summary>The next ids, at most <paramref name="count"/>; none at the end.</summary>
-    public async Task<List<ResponseId>> NextAsync(int count)
+    /// <summary>The next entries, at most <paramref name="count"/>; none at the end.</summary>
+    public async Task<List<RedisIndexEntry>> NextAsync(int count)
     {
-        var ids = new List<ResponseId>(count);
-        while (ids.Count < count && _day >= oldest && _day <= newest)
+        var found = new List<RedisIndexEntry>(count);
+        while (found.Count < count && _day < days.Count)
         {
             var replies = new List<Task<SortedSetEntry[]>>(DaysAtOnce);
-            for (var (n, at) = (0, _day); n < DaysAtOnce && at >= oldest && at <= newest; n++, at = Following(at))
+            for (var at = _day; replies.Count < DaysAtOnce && at < days.Count; at++)
             {
-                replies.Add(n == 0 ? RangeAsync(at, _bound, _skip, count) : RangeAsync(at, null, 0, count));
+                replies.Add(at == _day ? RangeAsync(days[at], _bound, _skip, count) : RangeAsync(days[at], null, 0, count));
             }
 
             foreach (var entries in await Task.WhenAll(replies).ConfigureAwait(false))
             {
-                if (!TakeAll(entries, ids, count) || entries.Length == count)
+                if (!TakeAll(entries, found, count) || entries.Length == count)
                 {
                     // This day may hold more: the next call, or the next turn of the outer loop, goes on in it.
                     break;
                 }
 
-                (_day, _bound, _skip) = (Following(_day), null, 0);
+                (_day, _bound, _skip) = (_day + 1, null, 0);
             }
         }
 
-        return ids;
+        return found;
     }
 
-    private DateOnly Following(DateOnly at) => at.AddDays(order == Order.Descending ? -1 : 1);
+    /// <summary>
+    /// Forgets entries of the last batch whose response was not found: it has expired before its day or was deleted. So each is met once, and
+    /// a page costs the same however many have gone. Nobody waits for it.
+    /// </summary>
+    public void Forget(IEnumerable<RedisIndexEntry> gone)
+    {
+        foreach (var day in gone.GroupBy(entry => RedisKeys.Day(entry.Created)))
+        {
+            RedisValue[] ids = [.. day.Select(entry => (RedisValue)entry.Id.ToString())];
+            _ = db.SortedSetRemoveAsync(RedisKeys.Index(tenant, day.Key), ids, CommandFlags.DemandMaster | CommandFlags.FireAndForget);
+            if (_day < days.Count && days[_day] == day.Key)
+            {
+                // What follows moves up. Commands on one key are done in the order they were sent; were this one lost, what was seen would
+                // be seen again and left out.
+                _skip -= ids.Length;
+            }
+        }
+    }
 
-    private Task<SortedSetEntry[]> RangeAsync(DateOnly at, double? bound, long skip, int take)
+    private Task<SortedSetEntry[]> RangeAsync(string at, double? bound, long skip, int take)
     {
         var (least, most) = order == Order.Descending
             ? (double.NegativeInfinity, bound ?? double.PositiveInfinity)
@@ -52,12 +73,12 @@ internal sealed class RedisIndexWalk(
             RedisKeys.Index(tenant, at), least, most, Exclude.None, order, skip, take, CommandFlags.DemandMaster);
     }
 
-    /// <summary>False when <paramref name="ids"/> was full before the end of the entries.</summary>
-    private bool TakeAll(SortedSetEntry[] entries, List<ResponseId> ids, int count)
+    /// <summary>False when <paramref name="found"/> was full before the end of the entries.</summary>
+    private bool TakeAll(SortedSetEntry[] entries, List<RedisIndexEntry> found, int count)
     {
         foreach (var entry in entries)
         {
-            if (ids.Count == count)
+            if (found.Count == count)
             {
                 return false;
             }
@@ -68,7 +89,7 @@ internal sealed class RedisIndexWalk(
             if (IsBehindLast(at) && ResponseId.TryParse(at.Item2, out var id))
             {
                 _last = at;
-                ids.Add(id);
+                found.Add(new RedisIndexEntry(id, DateTimeOffset.FromUnixTimeMilliseconds(at.Item1)));
             }
         }
 

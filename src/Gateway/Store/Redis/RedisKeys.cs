@@ -17,6 +17,9 @@ internal static class RedisKeys
 
     public static RedisKey Record(string tenant, ResponseId id) => $"gw:{{{tenant}/{id.Chain}}}:r:{id.Self}";
 
+    /// <summary>The key is a response's record. A tenant's name has no colon.</summary>
+    public static bool IsRecord(RedisKey key) => key.ToString().Contains("}:r:", StringComparison.Ordinal);
+
     public static RedisKey Events(string tenant, ResponseId id) => $"gw:{{{tenant}/{id.Chain}}}:e:{id.Self}";
 
     public static RedisKey Run(RunKey run) => $"gw:{{{run.Tenant}/{run.Id.Chain}}}:run:{run.Id.Self}";
@@ -30,11 +33,13 @@ internal static class RedisKeys
 
     public static RedisKey Claim(string tenant, string name) => $"gw:{{{tenant}}}:claim:{ClaimName.Of(name)}";
 
-    public static RedisKey Index(string tenant, DateOnly day) =>
-        string.Create(CultureInfo.InvariantCulture, $"gw:{{{tenant}}}:index:{day:yyyyMMdd}");
+    public static RedisKey Index(string tenant, string day) => $"gw:{{{tenant}}}:index:{day}";
 
     /// <summary>What the index of live runs calls a run.</summary>
     public static string RunName(RunKey run) => $"{run.Tenant}/{run.Id}";
+
+    /// <summary>The pattern of the names of a tenant's runs. A tenant's name has no character that means something in it.</summary>
+    public static RedisValue RunsOf(string tenant) => $"{tenant}/*";
 
     public static bool TryParseRunName(string name, out RunKey run)
     {
@@ -45,5 +50,9 @@ internal static class RedisKeys
         return isRun && slash > 0;
     }
 
-    public static DateOnly Day(DateTimeOffset created) => DateOnly.FromDateTime(created.UtcDateTime);
+    /// <summary>Which days have an index: a sorted set of when the day's index may go, in milliseconds -> day.</summary>
+    public static RedisKey Days(string tenant) => $"gw:{{{tenant}}}:days";
+
+    /// <summary>The day in UTC; in the order of texts it is in the order of time.</summary>
+    public static string Day(DateTimeOffset created) => created.UtcDateTime.ToString("yyyyMMdd", CultureInfo.InvariantCulture);
 }

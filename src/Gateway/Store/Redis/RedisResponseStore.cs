@@ -6,12 +6,17 @@ namespace Gateway.Store.Redis;
 /// Responses in Redis (docs/design/store.md): for any number of gateway replicas. A load is at most two round trips, whatever the depth;
 /// a commit is one script.
 /// </summary>
-internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDisposable
+internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStoreStart, IAsyncDisposable
 {
     // Reads go to the primary as well: a client may continue a response the moment it was told of it, when no replica has it yet.
     private const CommandFlags Primary = CommandFlags.DemandMaster;
+
+    /// <summary>In a Cluster an index entry is written just before its response, which may have taken that long to make.</summary>
+    private static readonly TimeSpan LongestMaking = TimeSpan.FromDays(8);
+
     private readonly RedisConnection _connection;
     private readonly RedisIndex _index;
+    private readonly RedisPatience _patience;
     private readonly StoreWatch _watch;
     private readonly StoreMetrics _metrics;
     private readonly TimeSpan _timeout;
@@ -26,7 +31,8 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         _logger = logger;
         _watch = new StoreWatch("redis", metrics, time, logger);
         _connection = new RedisConnection(options, metrics, _watch, logger);
-        _index = new RedisIndex(options.Retention, time);
+        _index = new RedisIndex(time);
+        _patience = new RedisPatience(options.CommandTimeout, time);
         Runs = new RedisRunStore(_connection, _watch, options.CommandTimeout);
     }
 
@@ -67,6 +73,12 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
 
     public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
         await _watch.WriteAsync("release", ct => GiveBackAsync(RedisKeys.Claim(tenant, name), owner, ct), cancellationToken).ConfigureAwait(false);
+
+    public ValueTask<TenantErasure> EraseTenantAsync(string tenant, CancellationToken cancellationToken) =>
+        _watch.WriteAsync(
+            "erase_tenant",
+            async ct => await new RedisErasure(await _connection.GetDatabaseAsync(ct).ConfigureAwait(false), tenant).RunAsync(ct).ConfigureAwait(false),
+            cancellationToken);
 
     private async ValueTask<bool> TakeAsync(RedisKey claim, string owner, TimeSpan retention, CancellationToken cancellationToken)
     {
@@ -159,13 +171,13 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         CommitOutcome outcome;
         try
         {
-            outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken).ConfigureAwait(false);
+            outcome = await _patience.RunAsync(() => NewCommit().SendAsync(db, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException && _time.GetElapsedTime(started) < _timeout)
         {
             // The reply may be lost, the server restarted, another one promoted, or a Cluster recognised as one meanwhile. A commit that was
             // done already says so. Both tries share one patience: the client waits for its end.
-            outcome = await new RedisCommit(commit, _connection.IsCluster).SendAsync(db, cancellationToken)
+            outcome = await NewCommit().SendAsync(db, cancellationToken)
                 .WaitAsync(_timeout - _time.GetElapsedTime(started), _time, cancellationToken).ConfigureAwait(false);
         }
 
@@ -175,6 +187,8 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         }
 
         return outcome;
+
+        RedisCommit NewCommit() => new(commit, _connection.IsCluster, _time.GetUtcNow());
     }
 
     private static async Task<ResponseRecord?> ReadRecordAsync(IDatabase db, string tenant, ResponseId id)
@@ -207,10 +221,12 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         }
 
         var own = record.Path[^1];
-        var erased = await db.ScriptEvaluateAsync(
-            RedisScripts.Delete,
-            [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)],
-            [own.Count - 1, TurnCodec.Erased]).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var erased = await _patience.RunAsync(
+            () => db.ScriptEvaluateAsync(
+                RedisScripts.Delete,
+                [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)],
+                [own.Count - 1, TurnCodec.Erased]),
+            cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
         await RedisIndex.RemoveAsync(db, tenant, record).WaitAsync(cancellationToken).ConfigureAwait(false);
         return (long)erased == 1;
     }
@@ -227,16 +243,18 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         // One more than asked for tells whether there are more. What the index names and is not there has expired, was deleted, or is just
         // being committed.
         var records = new List<ResponseRecord>(query.Limit + 1);
+        var pending = _time.GetUtcNow() - LongestMaking;
         while (records.Count <= query.Limit)
         {
-            var ids = await walk.NextAsync(query.Limit + 1 - records.Count).WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (ids.Count == 0)
+            var entries = await walk.NextAsync(query.Limit + 1 - records.Count).WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (entries.Count == 0)
             {
                 break;
             }
 
-            var found = await Task.WhenAll(ids.Select(id => ReadRecordAsync(db, tenant, id))).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var found = await Task.WhenAll(entries.Select(entry => ReadRecordAsync(db, tenant, entry.Id))).WaitAsync(cancellationToken).ConfigureAwait(false);
             records.AddRange(found.OfType<ResponseRecord>());
+            walk.Forget(entries.Where((entry, n) => found[n] is null && (!_connection.IsCluster || entry.Created < pending)));
         }
 
         var hasMore = records.Count > query.Limit;

@@ -4,7 +4,7 @@
 -- KEYS[2]  log to append to
 -- KEYS[3]  log of the response's own branch
 -- KEYS[4…] other logs of the path that live in this slot; behind them, when a run made the turn, the run, its journal, its event log;
---          behind them, unless Redis is a Cluster, the tenant's index of the day
+--          behind them, unless Redis is a Cluster, the tenant's index of the day and its list of days
 -- ARGV[1]  length that KEYS[2] must have; -1: the turn goes aside, to its own branch
 -- ARGV[2]  turn element
 -- ARGV[3]  head of the record when appended
@@ -13,8 +13,10 @@
 -- ARGV[6]  retention in milliseconds
 -- ARGV[7]  created, in milliseconds, for the index; empty when the index is not among the keys
 -- ARGV[8]  response id, for the index
--- ARGV[9]  number of other logs
--- ARGV[10…] length that the other logs must have at least; behind them, when a run made the turn, its token, the channel of those that
+-- ARGV[9]  day of the index
+-- ARGV[10] when that index may go, in milliseconds since 1970
+-- ARGV[11] number of other logs
+-- ARGV[12…] length that the other logs must have at least; behind them, when a run made the turn, its token, the channel of those that
 --          follow it, for how many milliseconds its event log is kept, the index of the first of the last events, the last events
 --
 -- Returns 0 appended, 1 branched, 2 the record was there already, 3 a log is shorter than its length, 4 the token is not the run's any more,
@@ -26,8 +28,8 @@
 -- A run ends here, so that nobody can take a run whose turn is kept, and nobody who follows it misses how it ended.
 
 local retention = tonumber(ARGV[6])
-local others = tonumber(ARGV[9])
-local run = 9 + others
+local others = tonumber(ARGV[11])
+local run = 11 + others
 local isRun = #ARGV > run
 
 -- The logs of a path live at least as long as their youngest response; a shorter retention must not cut them off.
@@ -51,13 +53,26 @@ local function finishRun()
   redis.call('PUBLISH', ARGV[run + 2], '')
 end
 
+-- The days that have an index, each with its end (as in index.lua).
+local function note(days)
+  local known = redis.call('ZSCORE', days, ARGV[9])
+  if not known then
+    redis.call('ZREMRANGEBYSCORE', days, '-inf', string.format('%.0f', ARGV[10] - retention - 86400000))
+  end
+  if not known or tonumber(known) < tonumber(ARGV[10]) then
+    redis.call('ZADD', days, ARGV[10], ARGV[9])
+  end
+  keep(days)
+end
+
 local function write(log, head)
   redis.call('RPUSH', log, ARGV[2])
   keep(log)
   redis.call('SET', KEYS[1], head .. ARGV[5], 'PX', retention)
   if ARGV[7] ~= '' then
-    redis.call('ZADD', KEYS[#KEYS], ARGV[7], ARGV[8])
-    keep(KEYS[#KEYS])
+    redis.call('ZADD', KEYS[#KEYS - 1], ARGV[7], ARGV[8])
+    keep(KEYS[#KEYS - 1])
+    note(KEYS[#KEYS])
   end
   if isRun then
     finishRun()
@@ -89,7 +104,7 @@ if length < expected then
   return 3
 end
 for i = 1, others do
-  if redis.call('LLEN', KEYS[3 + i]) < tonumber(ARGV[9 + i]) then
+  if redis.call('LLEN', KEYS[3 + i]) < tonumber(ARGV[11 + i]) then
     return 3
   end
 end

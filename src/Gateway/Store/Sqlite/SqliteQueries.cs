@@ -5,6 +5,19 @@ namespace Gateway.Store.Sqlite;
 /// <summary>The reads of the store. What has expired is not seen, swept or not.</summary>
 internal static class SqliteQueries
 {
+    /// <summary>A page from a place ($2, $3, $4) on to older ones. Both walk along an index: a page costs the same wherever it is.</summary>
+    public const string NewestFirst = """
+        SELECT chain, self, record FROM response
+        WHERE tenant = $1 AND (created, chain, self) < ($2, $3, $4) AND expires > $5
+        ORDER BY created DESC, chain DESC, self DESC LIMIT $6
+        """;
+
+    public const string OldestFirst = """
+        SELECT chain, self, record FROM response
+        WHERE tenant = $1 AND (created, chain, self) > ($2, $3, $4) AND expires > $5
+        ORDER BY created, chain, self LIMIT $6
+        """;
+
     public static ResponseRecord? Record(SqliteSession session, string tenant, ResponseId id, long now)
     {
         var record = (byte[]?)session.Prepare(
@@ -77,18 +90,7 @@ internal static class SqliteQueries
             (created, chain, self) = (place.CreatedAt.ToUnixTimeMilliseconds(), cursor.Chain, cursor.Self);
         }
 
-        var sql = newestFirst
-            ? """
-              SELECT chain, self, record FROM response
-              WHERE tenant = $1 AND (created, chain, self) < ($2, $3, $4) AND expires > $5
-              ORDER BY created DESC, chain DESC, self DESC LIMIT $6
-              """
-            : """
-              SELECT chain, self, record FROM response
-              WHERE tenant = $1 AND (created, chain, self) > ($2, $3, $4) AND expires > $5
-              ORDER BY created, chain, self LIMIT $6
-              """;
-        var records = ReadRecords(session.Prepare(sql, tenant, created, chain, self, now, query.Limit + 1));
+        var records = ReadRecords(session.Prepare(newestFirst ? NewestFirst : OldestFirst, tenant, created, chain, self, now, query.Limit + 1));
         var page = records.Take(query.Limit).Select(record => Response(session, tenant, record, now)).OfType<StoredResponse>();
         return new StoredPage([.. newestFirst ? page : page.Reverse()], HasMore: records.Count > query.Limit);
     }

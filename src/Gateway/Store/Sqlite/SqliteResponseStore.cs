@@ -4,7 +4,7 @@ namespace Gateway.Store.Sqlite;
 /// Responses in one SQLite file (docs/design/store.md): for one gateway process, with nothing to install. A commit survives a power cut once
 /// it is told.
 /// </summary>
-internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncDisposable
+internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStoreStart, IAsyncDisposable
 {
     private const int SweepBatch = 500;
     private readonly StoreOptions _options;
@@ -131,6 +131,23 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
     public async ValueTask ReleaseAsync(string tenant, string name, string owner, CancellationToken cancellationToken) =>
         await WriteAsync("release", session => SqliteWrites.Release(session, tenant, name, owner), cancellationToken).ConfigureAwait(false);
 
+    public async ValueTask<TenantErasure> EraseTenantAsync(string tenant, CancellationToken cancellationToken)
+    {
+        var all = default(TenantErasure);
+        TenantErasure erased;
+        do
+        {
+            // In batches: commits get their turn in between.
+            erased = await WriteAsync("erase_tenant", session => SqliteWrites.EraseTenant(session, tenant, SweepBatch), cancellationToken).ConfigureAwait(false);
+            _erasedInLog |= erased.Entries > 0;
+            all += erased;
+        }
+        while (erased.Entries > 0);
+
+        await WipeLogAsync(cancellationToken).ConfigureAwait(false);
+        return all;
+    }
+
     /// <summary>Text was removed that must not stay in the write-ahead log.</summary>
     public void Erased() => _erasedInLog = true;
 
@@ -148,18 +165,25 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
         }
         while (rows > 0);
 
-        if (_erasedInLog)
-        {
-            _erasedInLog = false;
-            if (!await writer.CheckpointAsync(cancellationToken).ConfigureAwait(false))
-            {
-                _erasedInLog = true;
-            }
-        }
+        await WipeLogAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private static T Opened<T>(T? part)
         where T : class => part ?? throw new StoreUnavailableException("The embedded store is not open.");
+
+    /// <summary>Takes erased text out of the write-ahead log. When a reader is in the way the next sweep does.</summary>
+    private async Task WipeLogAsync(CancellationToken cancellationToken)
+    {
+        if (_erasedInLog)
+        {
+            _erasedInLog = false;
+            if (!await Opened(_writer).CheckpointAsync(cancellationToken).ConfigureAwait(false))
+            {
+                // Only ever set: something else may have been erased meanwhile.
+                _erasedInLog = true;
+            }
+        }
+    }
 
     public ValueTask<T> ReadAsync<T>(string operation, Func<SqliteSession, T> read, CancellationToken cancellationToken) =>
         _watch.ReadAsync(

@@ -138,6 +138,28 @@ internal static class SqliteWrites
         return CommitOutcome.Branched;
     }
 
+    /// <summary>Removes what is kept of a tenant, at most <paramref name="limit"/> rows of a table.</summary>
+    public static TenantErasure EraseTenant(SqliteSession session, string tenant, int limit)
+    {
+        var responses = session.Prepare(
+            "DELETE FROM response WHERE rowid IN (SELECT rowid FROM response WHERE tenant = $1 LIMIT $2)", tenant, limit).ExecuteNonQuery();
+        var turns = session.Prepare(
+            """
+            DELETE FROM turn WHERE rowid IN (
+                SELECT turn.rowid FROM log JOIN turn ON turn.log = log.id WHERE log.tenant = $1 LIMIT $2)
+            """,
+            tenant, limit).ExecuteNonQuery();
+        var logs = session.Prepare(
+            """
+            DELETE FROM log WHERE id IN (
+                SELECT id FROM log WHERE tenant = $1 AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.log = log.id) LIMIT $2)
+            """,
+            tenant, limit).ExecuteNonQuery();
+        var claims = session.Prepare(
+            "DELETE FROM claim WHERE (tenant, name) IN (SELECT tenant, name FROM claim WHERE tenant = $1 LIMIT $2)", tenant, limit).ExecuteNonQuery();
+        return new TenantErasure(responses, (long)responses + turns + logs + claims + SqliteRuns.EraseTenant(session, tenant, limit));
+    }
+
     private static void Write(SqliteSession session, TurnCommit commit, byte[] turn, PathSegment[] path, long expires, long now)
     {
         var own = path[^1];
