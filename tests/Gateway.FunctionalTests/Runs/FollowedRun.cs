@@ -11,7 +11,7 @@ internal sealed class FollowedRun
 
     private readonly StringBuilder _body = new();
     private readonly Lock _lock = new();
-    private readonly SemaphoreSlim _came = new(0);
+    private TaskCompletionSource _came = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _next;
 
     private FollowedRun(HttpClient client, string id, CancellationToken cancellationToken)
@@ -41,10 +41,22 @@ internal sealed class FollowedRun
     /// <summary>Waits until this has been told.</summary>
     public async Task UntilAsync(string text, CancellationToken cancellationToken)
     {
-        while (!Body.Contains(text, StringComparison.Ordinal))
+        while (true)
         {
-            Assert.False(Ended.IsCompleted, $"The stream ended without '{text}':\n{Body}");
-            await _came.WaitAsync(cancellationToken);
+            var hasEnded = Ended.IsCompleted;
+            Task more;
+            lock (_lock)
+            {
+                more = _came.Task;
+            }
+
+            if (Body.Contains(text, StringComparison.Ordinal))
+            {
+                return;
+            }
+
+            Assert.False(hasEnded, $"The stream ended without '{text}':\n{Body}");
+            await Task.WhenAny(more, Ended).WaitAsync(cancellationToken);
         }
     }
 
@@ -52,26 +64,19 @@ internal sealed class FollowedRun
 
     private async Task<string> FollowAsync(HttpClient client, CancellationToken cancellationToken)
     {
-        try
+        while (true)
         {
-            while (true)
+            try
             {
-                try
+                if (await ReadAsync(client, cancellationToken))
                 {
-                    if (await ReadAsync(client, cancellationToken))
-                    {
-                        return Body;
-                    }
-                }
-                catch (Exception e) when (e is HttpRequestException or IOException)
-                {
-                    // The replica is gone: another one goes on where this one was cut off.
+                    return Body;
                 }
             }
-        }
-        finally
-        {
-            _came.Release();
+            catch (Exception e) when (e is HttpRequestException or IOException)
+            {
+                // The replica is gone: another one goes on where this one was cut off.
+            }
         }
     }
 
@@ -102,9 +107,10 @@ internal sealed class FollowedRun
             lock (_lock)
             {
                 _body.Append(text);
+                _came.TrySetResult();
+                _came = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             }
 
-            _came.Release();
             if (text.StartsWith(End, StringComparison.Ordinal))
             {
                 return true;

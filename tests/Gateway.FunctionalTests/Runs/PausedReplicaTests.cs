@@ -45,7 +45,7 @@ public sealed class PausedReplicaTests : IAsyncLifetime
         var followed = new Dictionary<string, FollowedRun>();
         foreach (var input in inputs[..3])
         {
-            followed[input] = FollowedRun.Start(_two.Client, await _cluster.CreateAsync(_one.Client, input, cancellationToken: Cancellation), Cancellation);
+            followed[input] = FollowedRun.Start(_two.Client, await _cluster.CreateAsync(_one.Client, input, cancellationToken: TestContext.Current.CancellationToken), Cancellation);
         }
 
         await Task.WhenAll(untold.Hold.Reached, uncalled.Hold.Reached, held.ReachedAsync(Cancellation)).WaitAsync(Cancellation);

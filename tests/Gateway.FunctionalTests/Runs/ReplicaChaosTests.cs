@@ -49,7 +49,7 @@ public sealed class ReplicaChaosTests : IAsyncLifetime
         var killing = KillAsync(random);
         var ids = new string[Jobs];
         var followed = new ConcurrentDictionary<int, FollowedRun>();
-        await Parallel.ForEachAsync(Enumerable.Range(0, Jobs), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = Cancellation }, async (i, _) =>
+        await Parallel.ForEachAsync(Enumerable.Range(0, Jobs), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = TestContext.Current.CancellationToken }, async (i, _) =>
         {
             ids[i] = await AcceptAsync(i);
             if (IsStreamed(i))

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json.Nodes;
-using Gateway.FunctionalTests.Responses;
 using Gateway.Testing;
 using Gateway.Testing.Mcp;
 using Gateway.Testing.Redis;

@@ -39,7 +39,7 @@ public sealed class ReplicaRunTests : IAsyncLifetime
         _cluster.Script("left", left);
 
         // Accepted, then looked at through every replica, then followed from each.
-        var polledId = await _cluster.CreateAsync(_client, "polled", cancellationToken: Cancellation);
+        var polledId = await _cluster.CreateAsync(_client, "polled", cancellationToken: TestContext.Current.CancellationToken);
         await polled.Hold.Reached.WaitAsync(Cancellation);
         foreach (var replica in _replicas)
         {
@@ -89,7 +89,7 @@ public sealed class ReplicaRunTests : IAsyncLifetime
             _cluster.Script(input, ChatAnswer.Call(ReplicaCluster.Call("effect", input)).ToStream(), ChatAnswer.Say("Done.").ToStream());
         }
 
-        var ids = await Task.WhenAll(inputs.Select(input => _cluster.CreateAsync(_client, input, cancellationToken: Cancellation)));
+        var ids = await Task.WhenAll(inputs.Select(input => _cluster.CreateAsync(_client, input, cancellationToken: TestContext.Current.CancellationToken)));
         var told = await Task.WhenAll(ids.Select(id => FollowedRun.Start(_client, id, Cancellation).EndAsync()));
 
         Assert.All(told, stream => Assert.Equal(["mcp_list_tools", "mcp_call", "message"], stream.Final.Types("output")));

@@ -44,7 +44,7 @@ public sealed class StoppedReplicaTests : IAsyncLifetime
         _cluster.Script("resumable", resumable);
         _cluster.Script("refused");
 
-        var round = FollowedRun.Start(_one.Client, await _cluster.CreateAsync(_one.Client, "round", cancellationToken: Cancellation), Cancellation);
+        var round = FollowedRun.Start(_one.Client, await _cluster.CreateAsync(_one.Client, "round", cancellationToken: TestContext.Current.CancellationToken), Cancellation);
         var call = FollowedRun.Start(_two.Client, await _cluster.CreateAsync(_one.Client, "call", cancellationToken: Cancellation), Cancellation);
         var waiting = StreamAsync("foreground", ",\"stream\":true,\"store\":false");
         var coming = StreamAsync("resumable", ",\"stream\":true");
