@@ -87,7 +87,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
         var key = new RunKey(prepared.Tenant.Name, prepared.Id);
         var told = new ToldEvents();
-        IReadOnlyList<ReadOnlyMemory<byte>> first = terms is { IsBackground: true, KeepsEvents: true } ? QueuedEvents(prepared) : [];
+        List<ReadOnlyMemory<byte>> first = terms is { IsBackground: true, KeepsEvents: true } ? QueuedEvents(prepared) : [];
         foreach (var json in first)
         {
             told.Add(json);

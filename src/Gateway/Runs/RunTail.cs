@@ -1,5 +1,3 @@
-using Gateway.Store;
-
 namespace Gateway.Runs;
 
 /// <summary>

@@ -141,7 +141,7 @@ public abstract class IdempotencyTest(GatewayFixture fixture) : FunctionalTest(f
         return await Reply.ReadAsync(response);
     }
 
-    private HttpRequestMessage OnceRequest(string json, string key)
+    private static HttpRequestMessage OnceRequest(string json, string key)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
         {
