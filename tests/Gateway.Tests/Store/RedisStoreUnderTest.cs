@@ -19,6 +19,8 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
 
     public override IResponseStore Store => _store;
 
+    public override IConversationStore Conversations => _store.Conversations;
+
     public static async Task<RedisStoreUnderTest> StartAsync(string connectionString)
     {
         var redis = await ConnectionMultiplexer.ConnectAsync(connectionString);
@@ -27,7 +29,7 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
         return test;
     }
 
-    /// <summary>Redis has a clock of its own: what is moved is how long each key has left.</summary>
+    /// <summary>Redis has a clock of its own: what is moved is how long each key, and each hold on a conversation, has left.</summary>
     public override async Task AdvanceAsync(TimeSpan time)
     {
         Time.Advance(time);
@@ -39,6 +41,10 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
             if (left > time)
             {
                 await db.KeyExpireAsync(key, left - time);
+                if (key.ToString().EndsWith("}:c", StringComparison.Ordinal) && await db.HashExistsAsync(key, "until"))
+                {
+                    await db.HashDecrementAsync(key, "until", (long)time.TotalMilliseconds);
+                }
             }
             else
             {

@@ -18,6 +18,8 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
 
     public override IResponseStore Store => _store;
 
+    public override IConversationStore Conversations => _store.Conversations;
+
     public static async Task<SqliteStoreUnderTest> StartAsync()
     {
         var test = new SqliteStoreUnderTest();
@@ -39,7 +41,10 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
         await using var connection = new SqliteConnection($"Data Source={Path.Combine(Folder, "gateway.db")};Pooling=False;Mode=ReadOnly");
         await connection.OpenAsync();
         await using var command = connection.CreateCommand();
-        command.CommandText = "SELECT (SELECT count(*) FROM response) + (SELECT count(*) FROM log) + (SELECT count(*) FROM turn)";
+        command.CommandText = """
+            SELECT (SELECT count(*) FROM response) + (SELECT count(*) FROM log) + (SELECT count(*) FROM turn)
+                + (SELECT count(*) FROM conversation) + (SELECT count(*) FROM place)
+            """;
         return Convert.ToInt32(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
     }
 

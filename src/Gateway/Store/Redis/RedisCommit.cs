@@ -37,7 +37,15 @@ internal sealed class RedisCommit
             retention,
             isCluster ? RedisValue.EmptyString : commit.CreatedAt.ToUnixTimeMilliseconds(),
             commit.Id.ToString(),
+            commit.Conversation is { } conversation ? conversation.Id.Self : RedisValue.EmptyString,
+            commit.Conversation?.Token ?? RedisValue.EmptyString,
+            commit.Id.Self,
         ];
+        if (commit.Conversation is not null)
+        {
+            keys.Add(RedisKeys.Conversation(commit.Tenant, commit.Id.Chain));
+            keys.Add(RedisKeys.Places(commit.Tenant, commit.Id.Chain));
+        }
 
         // Nobody continues a turn that is aside: it needs its own log only.
         if (!commit.Aside)
@@ -97,6 +105,8 @@ internal sealed class RedisCommit
             1 => CommitOutcome.Branched,
             2 => CommitOutcome.AlreadyCommitted,
             3 => CommitOutcome.HistoryLost,
+            5 => CommitOutcome.ConversationTaken,
+            6 => CommitOutcome.ConversationGone,
             _ => throw new InvalidDataException($"The commit script answered {outcome}."),
         };
     }

@@ -27,7 +27,11 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         _watch = new StoreWatch("redis", metrics, time, logger);
         _connection = new RedisConnection(options, metrics, _watch, logger);
         _index = new RedisIndex(options.Retention, time);
+        Conversations = new RedisConversationStore(_connection, _watch, options, time);
     }
+
+    /// <summary>Conversations over the same connection.</summary>
+    public RedisConversationStore Conversations { get; }
 
     public StoreHealth Health =>
         new("redis", _watch.ReachedOnce, _connection.IsConnected && !_watch.FailedJustNow, _connection.Warning);
@@ -108,7 +112,7 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
 
         var logs = await Task.WhenAll(replies).WaitAsync(cancellationToken).ConfigureAwait(false);
         return ReadTurns(path, logs) is { } turns
-            ? new Chain(record, turns, ParentIsTail: logs[^1].Length == path[^1].Count)
+            ? new Chain(record, turns, ParentIsTail: path[^1].IsTailOf(logs[^1].Length))
             : null;
     }
 
@@ -194,10 +198,14 @@ internal sealed class RedisResponseStore : IResponseStore, IStoreStart, IAsyncDi
         }
 
         var own = record.Path[^1];
-        var erased = await db.ScriptEvaluateAsync(
-            RedisScripts.Delete,
-            [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)],
-            [own.Count - 1, TurnCodec.Erased]).WaitAsync(cancellationToken).ConfigureAwait(false);
+        List<RedisKey> keys = [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)];
+        if (own.Branch == CommitPlan.ConversationBranch)
+        {
+            keys.Add(RedisKeys.Conversation(tenant, own.Chain));
+        }
+
+        var erased = await db.ScriptEvaluateAsync(RedisScripts.Delete, [.. keys], [own.Count - 1, TurnCodec.Erased])
+            .WaitAsync(cancellationToken).ConfigureAwait(false);
         await RedisIndex.RemoveAsync(db, tenant, record).WaitAsync(cancellationToken).ConfigureAwait(false);
         return (long)erased == 1;
     }

@@ -26,20 +26,25 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
         _time = time;
         _logger = logger;
         _watch = new StoreWatch("sqlite", metrics, time, logger);
+        Conversations = new SqliteConversationStore(this);
     }
+
+    /// <summary>Conversations in the same file.</summary>
+    public SqliteConversationStore Conversations { get; }
 
     public StoreHealth Health => new("sqlite", _watch.ReachedOnce, _writer is not null && !_watch.FailedJustNow);
 
-    private long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
+    internal long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <exception cref="StoreUnavailableException">The folder or the database can not be used. The message says why.</exception>
-    public Task StartAsync()
+    public async Task StartAsync()
     {
         _folder = StoreFolder.Open(_options.Path);
         try
         {
             _writer = new SqliteWriter(_folder.Database);
             _readers = new SqliteReaders(_folder.Database);
+            await _writer.WriteAsync(SqliteConversations.ReleaseAll, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Microsoft.Data.Sqlite.SqliteException e)
         {
@@ -52,7 +57,6 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
         _watch.Reached();
         _sweeping = SweepLoopAsync();
         StoreLog.SqliteOpened(_logger, Path.GetFullPath(_options.Path));
-        return Task.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()
@@ -139,7 +143,10 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
     private static T Opened<T>(T? part)
         where T : class => part ?? throw new StoreUnavailableException("The embedded store is not open.");
 
-    private ValueTask<T> ReadAsync<T>(string operation, Func<SqliteSession, T> read, CancellationToken cancellationToken) =>
+    /// <summary>Text was erased: the next sweep wipes it from the write-ahead log.</summary>
+    internal void Erased() => _erasedInLog = true;
+
+    internal ValueTask<T> ReadAsync<T>(string operation, Func<SqliteSession, T> read, CancellationToken cancellationToken) =>
         _watch.ReadAsync(
             operation,
             ct =>
@@ -149,7 +156,7 @@ internal sealed class SqliteResponseStore : IResponseStore, IStoreStart, IAsyncD
             },
             cancellationToken);
 
-    private ValueTask<T> WriteAsync<T>(string operation, Func<SqliteSession, T> write, CancellationToken cancellationToken) =>
+    internal ValueTask<T> WriteAsync<T>(string operation, Func<SqliteSession, T> write, CancellationToken cancellationToken) =>
         _watch.WriteAsync(
             operation,
             async ct => await Opened(_writer).WriteAsync(write, ct).WaitAsync(_options.CommandTimeout, ct).ConfigureAwait(false),

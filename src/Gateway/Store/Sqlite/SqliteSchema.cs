@@ -51,6 +51,32 @@ internal static class SqliteSchema
         CREATE INDEX IF NOT EXISTS claim_expires ON claim (expires);
         """;
 
+    // Came later too. A turn's place is its position in the conversation's log, -1 when it is not in it. A hold is of this process: there is no
+    // other, and what one that ended has held is free.
+    private const string Conversations = """
+        CREATE TABLE IF NOT EXISTS conversation (
+            tenant TEXT NOT NULL,
+            chain TEXT NOT NULL,
+            self TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            metadata BLOB NOT NULL,
+            bytes INTEGER NOT NULL,
+            last TEXT,
+            owner TEXT,
+            held INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (tenant, chain)
+        ) STRICT;
+        CREATE INDEX IF NOT EXISTS conversation_expires ON conversation (expires);
+        CREATE TABLE IF NOT EXISTS place (
+            tenant TEXT NOT NULL,
+            chain TEXT NOT NULL,
+            self TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            PRIMARY KEY (tenant, chain, self)
+        ) STRICT, WITHOUT ROWID;
+        """;
+
     /// <exception cref="StoreUnavailableException">The file was written by a newer version of the gateway.</exception>
     public static void Ensure(SqliteSession session)
     {
@@ -67,6 +93,6 @@ internal static class SqliteSchema
             session.Run($"BEGIN IMMEDIATE; {Tables} PRAGMA user_version = {Version}; COMMIT;");
         }
 
-        session.Run($"BEGIN IMMEDIATE; {Claims} COMMIT;");
+        session.Run($"BEGIN IMMEDIATE; {Claims} {Conversations} COMMIT;");
     }
 }
