@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Store;
 
@@ -62,11 +63,31 @@ internal static class TurnNotes
         return buffer.ToArray();
     }
 
-    /// <summary>The notes of a whole chain.</summary>
-    public static CallNotes Read(Chain? chain)
+    /// <summary>The notes of a turn without those of one of its items.</summary>
+    public static ReadOnlyMemory<byte> Without(ReadOnlyMemory<byte> json, in Item item)
+    {
+        if (json.IsEmpty)
+        {
+            return json;
+        }
+
+        var notes = new CallNotes();
+        Read(json, notes);
+        foreach (var id in (string[])[item.Id, item.CallId])
+        {
+            notes.UpstreamIds.Remove(id);
+            notes.Hidden.Remove(id);
+            notes.RoundStarts.Remove(id);
+        }
+
+        return Write(notes);
+    }
+
+    /// <summary>The notes of a whole history.</summary>
+    public static CallNotes Read(IReadOnlyList<Turn> turns)
     {
         var notes = new CallNotes();
-        foreach (var turn in chain?.Turns ?? [])
+        foreach (var turn in turns)
         {
             if (!turn.Private.IsEmpty)
             {

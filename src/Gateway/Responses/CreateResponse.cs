@@ -47,7 +47,7 @@ internal sealed class CreateResponse(
     public async Task<ApiError?> RunAsync(HttpContext http, Dialect dialect, Tenant tenant)
     {
         var started = time.GetTimestamp();
-        using var body = await ReadBodyAsync(http);
+        using var body = await RequestBody.ReadAsync(http);
         if (RequestParser.Parse(body.WrittenMemory, RulesOf(dialect, tenant), out var request) is { } invalid)
         {
             return invalid;
@@ -66,6 +66,7 @@ internal sealed class CreateResponse(
                 return error;
             }
 
+            await using var conversation = prepared.Conversation;
             var status = "cancelled";
             try
             {
@@ -79,33 +80,13 @@ internal sealed class CreateResponse(
         }
     }
 
-    private static async Task<PooledBuffer> ReadBodyAsync(HttpContext http)
-    {
-        const int MaxInitialBytes = 1024 * 1024;
-        var buffer = new PooledBuffer((int)Math.Clamp(http.Request.ContentLength + 1 ?? 4096, 4096, MaxInitialBytes));
-        try
-        {
-            int count;
-            while ((count = await http.Request.Body.ReadAsync(buffer.GetMemory(1), http.RequestAborted)) > 0)
-            {
-                buffer.Advance(count);
-            }
-
-            return buffer;
-        }
-        catch
-        {
-            buffer.Dispose();
-            throw;
-        }
-    }
-
     private RequestRules RulesOf(Dialect dialect, Tenant tenant) => RequestRules.Default with
     {
         MinOutputTokens = dialect.MinOutputTokens,
         StrictParameters = tenant.Policy.StrictParameters,
         MaxDepth = limits.Value.JsonDepth,
         MaxItems = limits.Value.InputItems,
+        ServesConversations = dialect.ServesConversations,
         ServerTools = new ServerToolRules
         {
             LabelIsOptional = dialect.ServerLabelIsOptional,
@@ -124,39 +105,55 @@ internal sealed class CreateResponse(
             return (null, ApiError.StoreUnavailable());
         }
 
-        var (conversation, broken) = await conversations.LoadAsync(tenant.Name, request, limits.Value.ContextBytes, cancellationToken);
+        var (conversation, broken) = await conversations.LoadAsync(tenant.Name, request, isStored, limits.Value.ContextBytes, cancellationToken);
         if (conversation is null)
         {
             return (null, broken);
         }
 
-        var model = request.Model ?? conversation.ReadParentModel();
-        if (model is null)
+        PreparedResponse? prepared = null;
+        try
         {
-            return (null, ApiError.MissingParameter("model"));
-        }
+            if ((request.Model ?? conversation.ReadParentModel()) is not { } model)
+            {
+                return (null, ApiError.MissingParameter("model"));
+            }
 
+            if (await CheckModelAsync(tenant, model, cancellationToken) is { } unserved)
+            {
+                return (null, unserved);
+            }
+
+            prepared = new PreparedResponse
+            {
+                Dialect = dialect,
+                Tenant = tenant,
+                Request = conversation.Input is { } named ? request with { Input = named.Items } : request,
+                Conversation = conversation,
+                Model = model,
+                Id = conversation.NewResponseId(),
+                CreatedAt = time.GetUtcNow(),
+                IsStored = isStored,
+            };
+            return (prepared, null);
+        }
+        finally
+        {
+            if (prepared is null)
+            {
+                await conversation.DisposeAsync();
+            }
+        }
+    }
+
+    private async ValueTask<ApiError?> CheckModelAsync(Tenant tenant, string model, CancellationToken cancellationToken)
+    {
         if (TenantDirectory.CheckModel(tenant, model) is { } notAllowed)
         {
-            return (null, notAllowed);
+            return notAllowed;
         }
 
-        if (!await loop.ServesAsync(model, cancellationToken))
-        {
-            return (null, ApiError.ModelNotFound(model));
-        }
-
-        return (new PreparedResponse
-        {
-            Dialect = dialect,
-            Tenant = tenant,
-            Request = request,
-            Conversation = conversation,
-            Model = model,
-            Id = conversation.NewResponseId(),
-            CreatedAt = time.GetUtcNow(),
-            IsStored = isStored,
-        }, null);
+        return await loop.ServesAsync(model, cancellationToken) ? null : ApiError.ModelNotFound(model);
     }
 
     private async Task<(ApiError? Error, string Status)> MakeAsync(PreparedResponse prepared, HttpContext http)
@@ -231,6 +228,9 @@ internal sealed class CreateResponse(
             events.State.Error = notKept;
         }
 
+        // Before the end is told: whoever hears it may go on in the conversation.
+        await prepared.Conversation.DisposeAsync();
+
         if (stream is null)
         {
             await WriteBodyAsync(http, envelope, events.State, prepared.Dialect.InputMessagesInOutput ? input.UserMessages : [], cancellationToken);
@@ -254,7 +254,8 @@ internal sealed class CreateResponse(
         PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, CancellationToken aborted)
     {
         using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
-        using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stop.Over, deadline.Token);
+        var lost = prepared.Conversation.Lease?.Lost ?? CancellationToken.None;
+        using var any = CancellationTokenSource.CreateLinkedTokenSource([aborted, stop.Over, deadline.Token, lost]);
         try
         {
             return await loop.RunAsync(ToLoopRequest(prepared), events, output, any.Token);
@@ -262,7 +263,10 @@ internal sealed class CreateResponse(
         catch (OperationCanceledException e) when (e is not ClientGoneException && !aborted.IsCancellationRequested)
         {
             events.AbandonItem();
-            return LoopOutcome.Failed(stop.Over.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout());
+            return LoopOutcome.Failed(
+                lost.IsCancellationRequested ? ApiError.ConversationLocked()
+                : stop.Over.IsCancellationRequested ? ApiError.Stopping()
+                : ApiError.ResponseTimeout());
         }
     }
 
@@ -313,7 +317,8 @@ internal sealed class CreateResponse(
         Notes = prepared.Conversation.Notes,
         Tenant = prepared.Tenant.Name,
         MaxToolCalls = MaxToolCallsOf(prepared),
-        Approvals = new StoredApprovalClaims(store, prepared.Tenant.Name, prepared.Id, storeOptions.Value.Retention),
+        Approvals = new StoredApprovalClaims(
+            store, prepared.Tenant.Name, prepared.Id, storeOptions.Value.Retention, prepared.Conversation.Input?.Approvals),
         Session = SessionOf(prepared),
         OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
         ReadHistoryTools = prepared.Conversation.ReadParentTools,

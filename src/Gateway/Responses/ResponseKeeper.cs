@@ -26,6 +26,7 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
             Tenant = prepared.Tenant.Name,
             Id = prepared.Id,
             ParentPath = prepared.Conversation.ParentPath,
+            Conversation = prepared.Conversation.Lease?.Hold,
             Aside = state.Status == ResponseStatus.Failed,
             Status = System.Text.Encoding.ASCII.GetString(state.StatusText),
             CreatedAt = prepared.CreatedAt,
@@ -39,9 +40,18 @@ internal sealed class ResponseKeeper(IResponseStore store, IOptions<StoreOptions
         try
         {
             // Not cancelled with the request: the client may leave now, and what was generated is kept all the same.
-            return await store.CommitAsync(commit, CancellationToken.None) == CommitOutcome.HistoryLost
-                ? ApiError.PreviousResponseNotFound(prepared.Request.PreviousResponseId ?? prepared.Id.ToString())
-                : null;
+            switch (await store.CommitAsync(commit, CancellationToken.None))
+            {
+                case CommitOutcome.HistoryLost:
+                    return ApiError.PreviousResponseNotFound(prepared.Request.PreviousResponseId ?? prepared.Id.ToString());
+                case CommitOutcome.ConversationTaken:
+                    return ApiError.ConversationLocked();
+                case CommitOutcome.ConversationGone:
+                    return ApiError.ConversationDeleted();
+                default:
+                    prepared.Conversation.Lease?.MarkOver();
+                    return null;
+            }
         }
         catch (StoreUnavailableException)
         {

@@ -17,7 +17,10 @@ internal static class ResponsesExtensions
         services.AddSingleton<CreateResponse>();
         services.AddSingleton<ReadResponses>();
         services.AddSingleton<ResponseKeeper>();
+        services.AddSingleton<ServeConversations>();
+        services.AddSingleton<ServeConversationItems>();
         services.AddSingleton<ConversationLoader>();
+        services.AddSingleton<ConversationInput>();
         services.AddSingleton(provider =>
         {
             var limits = provider.GetRequiredService<IOptions<LimitsOptions>>().Value;

@@ -4,7 +4,16 @@ using Gateway.Tools;
 namespace Gateway.Responses;
 
 /// <summary>Approvals are taken in the store, which all replicas share; by the response that runs the call.</summary>
-internal sealed class StoredApprovalClaims(IResponseStore store, string tenant, ResponseId owner, TimeSpan retention) : IApprovalClaims
+/// <param name="store">The store.</param>
+/// <param name="tenant">Whose they are.</param>
+/// <param name="owner">The response.</param>
+/// <param name="retention">How long they stay taken.</param>
+/// <param name="clientIds">
+/// The ids that approval requests came with, where they have another one now: sent once more they get yet another, and are the same all the same.
+/// Null for none.
+/// </param>
+internal sealed class StoredApprovalClaims(
+    IResponseStore store, string tenant, ResponseId owner, TimeSpan retention, IReadOnlyDictionary<string, string>? clientIds = null) : IApprovalClaims
 {
     private const string Prefix = "approval:";
 
@@ -12,20 +21,22 @@ internal sealed class StoredApprovalClaims(IResponseStore store, string tenant, 
     private const string Nobody = "refused";
 
     public ValueTask<bool> ClaimAsync(string approvalRequestId, CancellationToken cancellationToken) =>
-        store.ClaimAsync(tenant, Prefix + approvalRequestId, owner.ToString(), retention, cancellationToken);
+        store.ClaimAsync(tenant, NameOf(approvalRequestId), owner.ToString(), retention, cancellationToken);
 
     public ValueTask<bool> RefuseAsync(string approvalRequestId, CancellationToken cancellationToken) =>
-        store.ClaimAsync(tenant, Prefix + approvalRequestId, Nobody, retention, cancellationToken);
+        store.ClaimAsync(tenant, NameOf(approvalRequestId), Nobody, retention, cancellationToken);
 
     public async ValueTask ReleaseAsync(string approvalRequestId)
     {
         try
         {
-            await store.ReleaseAsync(tenant, Prefix + approvalRequestId, owner.ToString(), CancellationToken.None);
+            await store.ReleaseAsync(tenant, NameOf(approvalRequestId), owner.ToString(), CancellationToken.None);
         }
         catch (StoreUnavailableException)
         {
             // It stays taken: the call never runs, which is the safe side.
         }
     }
+
+    private string NameOf(string approvalRequestId) => Prefix + (clientIds?.GetValueOrDefault(approvalRequestId) ?? approvalRequestId);
 }
