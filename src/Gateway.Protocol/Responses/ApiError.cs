@@ -81,6 +81,29 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
     public static ApiError ItemNotFound(string id) =>
         new(404, InvalidRequestType, null, "input", $"Item with id '{Shorten(id)}' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input.");
 
+    public static ApiError ConversationNotFound(string id) =>
+        new(404, InvalidRequestType, null, null, $"Conversation with id '{Shorten(id)}' not found.");
+
+    /// <summary>Somebody else writes to the conversation.</summary>
+    public static ApiError ConversationLocked() =>
+        Invalid("conversation_locked", "conversation", "Another process is currently operating on this conversation. Please retry in a few seconds.");
+
+    /// <summary>The conversation went while a response was made in it.</summary>
+    public static ApiError ConversationDeleted() =>
+        new(404, InvalidRequestType, "conversation_deleted", "conversation", "The conversation was deleted while the response was made.");
+
+    public static ApiError ConversationItemNotFound(string id) =>
+        new(404, InvalidRequestType, null, null, $"Item with id '{Shorten(id)}' not found.");
+
+    /// <param name="param">The member with the items: <c>input</c> or <c>items</c>.</param>
+    /// <param name="id">The id of an item that is in the conversation already.</param>
+    public static ApiError DuplicateItem(string param, string id) =>
+        Invalid(null, param, $"Duplicate item found with id {Shorten(id)}. Remove duplicate items from your input and try again.");
+
+    /// <summary>What is asked for would have to be kept, and nothing is kept for this tenant.</summary>
+    public static ApiError StorageNotAllowed() =>
+        new(403, InvalidRequestType, "storage_not_allowed", null, "Nothing may be stored with this API key.");
+
     public static ApiError NoCallForOutput(string kind, string callId) =>
         Invalid(null, "input", callId.Length == 0 ? $"No tool call found for {kind} without a call_id." : $"No tool call found for {kind} with call_id {Shorten(callId)}.");
 

@@ -35,6 +35,9 @@ public abstract class Dialect
     /// <summary>Lists and calls of server-run tools have events. Without them they show in the response's output only.</summary>
     public abstract bool ShowsServerEvents { get; }
 
+    /// <summary>There are conversations.</summary>
+    public abstract bool ServesConversations { get; }
+
     /// <summary>How many items of a response's <c>output</c> a finished item becomes.</summary>
     public virtual int CountShown(ReadOnlyMemory<byte> item) => 1;
 

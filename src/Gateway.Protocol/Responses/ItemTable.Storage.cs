@@ -59,7 +59,11 @@ public static partial class ItemTable
     /// <param name="id">The id for an item that has none; plain ASCII without characters that JSON escapes.</param>
     /// <param name="output">Takes the JSON.</param>
     /// <param name="keepId">The item's own id, if any, goes before <paramref name="id"/>.</param>
-    public static void WriteWithId(in Item item, string id, IBufferWriter<byte> output, bool keepId = true)
+    /// <param name="newIds">
+    /// New ids of approval requests by their old ones: an <c>approval_request_id</c> that names such a request follows it. Null for none.
+    /// </param>
+    public static void WriteWithId(
+        in Item item, string id, IBufferWriter<byte> output, bool keepId = true, IReadOnlyDictionary<string, string>? newIds = null)
     {
         ArgumentNullException.ThrowIfNull(id);
         ArgumentNullException.ThrowIfNull(output);
@@ -83,12 +87,21 @@ public static partial class ItemTable
         output.Write(Row(item.Kind).TypeUtf8);
         output.Write("\""u8);
 
+        // The older form of this output names the call by its own id: what it says stays when the id goes.
+        var namesCallById = !keepId && item.Kind == ItemKind.LocalShellCallOutput && item.HasId && item.CallIdUtf8 == item.IdUtf8;
+        if (namesCallById)
+        {
+            output.Write(",\"call_id\":\""u8);
+            output.Write(item.IdUtf8);
+            output.Write("\""u8);
+        }
+
         var isMessage = item.Kind == ItemKind.Message;
         var isAssistant = isMessage && JsonView.TextEquals(JsonView.Member(item.Json, "role"u8), "assistant"u8);
         var hasStatus = false;
         foreach (var member in JsonView.Members(item.Json))
         {
-            if (member.Is("id"u8) || member.Is("type"u8))
+            if (member.Is("id"u8) || member.Is("type"u8) || (namesCallById && member.Is("call_id"u8)))
             {
                 continue;
             }
@@ -110,6 +123,12 @@ public static partial class ItemTable
             if (isMessage && member.Is("content"u8) && JsonView.IsString(member.Value))
             {
                 WriteTextPart(output, member.Value.Span, isAssistant);
+            }
+            else if (newIds is not null && member.Is("approval_request_id"u8) && JsonView.Text(member.Value) is { } old && newIds.TryGetValue(old, out var newId))
+            {
+                output.Write("\""u8);
+                Encoding.ASCII.GetBytes(newId, output);
+                output.Write("\""u8);
             }
             else
             {

@@ -23,6 +23,8 @@ internal sealed class OpenAiDialect : Dialect
 
     public override bool ShowsServerEvents => true;
 
+    public override bool ServesConversations => true;
+
     public override void WriteUsage(Usage usage, PooledBuffer output)
     {
         output.Append("{\"input_tokens\":"u8);

@@ -12,7 +12,7 @@ internal static class RequestFields
     public static readonly string[] CacheRetentions = ["in_memory", "in-memory", "24h"];
 
     /// <summary>Refused whenever they are sent and not null: each waits for a feature behind it.</summary>
-    public static readonly string[] Unserved = ["conversation", "prompt", "moderation"];
+    public static readonly string[] Unserved = ["prompt", "moderation"];
 
     public static readonly FrozenDictionary<string, Includes> IncludeValues = new Dictionary<string, Includes>
     {
@@ -25,6 +25,16 @@ internal static class RequestFields
         ["web_search_call.action.sources"] = Includes.WebSearchSources,
         ["code_interpreter_call.outputs"] = Includes.CodeInterpreterOutputs,
     }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    /// <summary>The members of a <c>conversation</c> that is an object.</summary>
+    public static readonly FrozenSet<string> Conversation = FrozenSet.Create(StringComparer.Ordinal, "id");
+
+    /// <summary>The bodies of requests for conversations: to make one, to change one, to add items to one.</summary>
+    public static readonly FrozenSet<string> ConversationStart = FrozenSet.Create(StringComparer.Ordinal, "items", "metadata");
+
+    public static readonly FrozenSet<string> ConversationUpdate = FrozenSet.Create(StringComparer.Ordinal, "metadata");
+
+    public static readonly FrozenSet<string> ConversationItems = FrozenSet.Create(StringComparer.Ordinal, "items");
 
     public static readonly FrozenSet<string> StreamOptions = FrozenSet.Create(StringComparer.Ordinal, "include_obfuscation");
 

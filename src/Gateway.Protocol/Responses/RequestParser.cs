@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -24,6 +25,14 @@ public static partial class RequestParser
     public static ApiError? Parse(ReadOnlyMemory<byte> body, RequestRules rules, out ResponsesRequest? request)
     {
         ArgumentNullException.ThrowIfNull(rules);
+        return ReadBody(body, RequestFields.Known, rules, Read, out request);
+    }
+
+    /// <summary>Reads a body's members, and what they say with <paramref name="read"/>; the first broken rule of either is the error.</summary>
+    private static ApiError? ReadBody<T>(
+        ReadOnlyMemory<byte> body, FrozenSet<string> known, RequestRules rules, Func<RequestMembers, RequestRules, T> read, out T? request)
+        where T : class
+    {
         request = null;
         if (Normalize(ref body, rules.MaxDepth) is { } notText)
         {
@@ -33,7 +42,7 @@ public static partial class RequestParser
         RequestMembers members;
         try
         {
-            members = RequestMembers.ReadDocument(body, RequestFields.Known, rules.MaxDepth);
+            members = RequestMembers.ReadDocument(body, known, rules.MaxDepth);
         }
         catch (JsonException e)
         {
@@ -50,7 +59,7 @@ public static partial class RequestParser
             return ApiError.Invalid("unknown_parameter", Shorten(unknown), $"Unknown parameter: '{Shorten(unknown)}'.");
         }
 
-        var parsed = Read(members, rules);
+        var parsed = read(members, rules);
         if (members.Error is not null)
         {
             return members.Error;
@@ -70,7 +79,8 @@ public static partial class RequestParser
     {
         RejectUnserved(members);
         var previous = ReadPreviousResponseId(members);
-        var input = ReadInput(members, rules, hasContext: previous is not null);
+        var conversation = ReadConversation(members, rules);
+        var input = ReadInput(members, rules, hasContext: previous is not null || conversation is not null);
         var tools = ReadTools(members, rules, input, out var parser, out var choice);
         var reasoning = SettingsParser.ReadReasoning(members, "reasoning");
         var text = SettingsParser.ReadText(members, "text");
@@ -84,6 +94,7 @@ public static partial class RequestParser
             HasInput = members.Has("input"),
             Instructions = members.String("instructions"),
             PreviousResponseId = previous,
+            ConversationId = conversation,
             Store = members.Bool("store") ?? true,
             Background = members.Bool("background") ?? false,
             Stream = stream,
@@ -165,14 +176,18 @@ public static partial class RequestParser
     private static string? ReadPreviousResponseId(RequestMembers members)
     {
         var id = members.String("previous_response_id");
+        CheckLegalId(members, "previous_response_id", id);
+        return id;
+    }
+
+    private static void CheckLegalId(RequestMembers members, string path, string? id)
+    {
         if (id is not null && !LegalId().IsMatch(id))
         {
             members.Fail(ApiError.InvalidValue(
-                "previous_response_id",
-                $"Invalid 'previous_response_id': '{Shorten(id)}'. Expected an ID that contains letters, numbers, underscores, or dashes, but this value contained additional characters."));
+                path,
+                $"Invalid '{path}': '{Shorten(id)}'. Expected an ID that contains letters, numbers, underscores, or dashes, but this value contained additional characters."));
         }
-
-        return id;
     }
 
     private static Item[] ReadInput(RequestMembers members, RequestRules rules, bool hasContext)
@@ -194,7 +209,7 @@ public static partial class RequestParser
         }
         else if (JsonView.IsArray(input))
         {
-            return ReadItems(members, input, rules, hasContext);
+            return ReadInputItems(members, input, rules, hasContext);
         }
         else if (!input.IsEmpty)
         {
@@ -209,35 +224,42 @@ public static partial class RequestParser
         return [];
     }
 
-    private static Item[] ReadItems(RequestMembers members, ReadOnlyMemory<byte> array, RequestRules rules, bool hasContext)
+    private static Item[] ReadInputItems(RequestMembers members, ReadOnlyMemory<byte> array, RequestRules rules, bool hasContext)
+    {
+        var items = ReadItems(members, array, "input", rules.MaxItems, rules);
+        if (items.Length == 0 && !hasContext)
+        {
+            members.Fail(ApiError.MissingParameter("input"));
+        }
+        else if (items.Length > 0 && items[^1].Kind is ItemKind.Program or ItemKind.ProgramOutput)
+        {
+            var type = ItemTable.Row(items[^1].Kind).Type;
+            members.Fail(ApiError.InvalidValue(
+                $"input[{items.Length - 1}].type", $"Invalid value: '{type}'. Programmatic tool calling can not be continued by this gateway."));
+        }
+
+        return items;
+    }
+
+    /// <summary>The checked items of an array; none when one of them, or their number, is against the rules.</summary>
+    private static Item[] ReadItems(RequestMembers members, ReadOnlyMemory<byte> array, string name, int most, RequestRules rules)
     {
         var items = new List<Item>();
         foreach (var json in JsonView.Elements(array))
         {
-            if (items.Count == rules.MaxItems)
+            if (items.Count == most)
             {
-                members.Fail(ApiError.ArrayTooLong("input", rules.MaxItems, items.Count + 1));
+                members.Fail(ApiError.ArrayTooLong(name, most, items.Count + 1));
                 return [];
             }
 
-            if (ItemTable.TryParse(json, $"input[{items.Count}]", rules, out var item) is { } error)
+            if (ItemTable.TryParse(json, $"{name}[{items.Count}]", rules, out var item) is { } error)
             {
                 members.Fail(error);
                 return [];
             }
 
             items.Add(item);
-        }
-
-        if (items.Count == 0 && !hasContext)
-        {
-            members.Fail(ApiError.MissingParameter("input"));
-        }
-        else if (items.Count > 0 && items[^1].Kind is ItemKind.Program or ItemKind.ProgramOutput)
-        {
-            var type = ItemTable.Row(items[^1].Kind).Type;
-            members.Fail(ApiError.InvalidValue(
-                $"input[{items.Count - 1}].type", $"Invalid value: '{type}'. Programmatic tool calling can not be continued by this gateway."));
         }
 
         return [.. items];

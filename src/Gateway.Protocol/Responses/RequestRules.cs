@@ -27,6 +27,9 @@ public sealed record RequestRules
     /// <summary>The most content parts of one message or tool output. Default 2,048.</summary>
     public int MaxContentParts { get; init; } = 2048;
 
+    /// <summary>A request may name a conversation; else <c>conversation</c> answers 400 <c>unsupported_parameter</c>. Default true.</summary>
+    public bool ServesConversations { get; init; } = true;
+
     /// <summary>
     /// Answer an unknown top-level member with 400 <c>unknown_parameter</c>. Default false: stock clients send members of their own.
     /// </summary>

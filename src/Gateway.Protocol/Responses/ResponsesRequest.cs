@@ -33,7 +33,7 @@ public sealed record TextFormat(TextFormatKind Kind, string? Name, string? Descr
 /// A parsed and validated body of <c>POST /v1/responses</c>. Scalars are read into properties; objects that the response echoes are kept as
 /// the raw JSON that came. Made only by <c>RequestParser</c>, which gives the catalogue's error for anything that breaks a rule.
 /// </summary>
-public sealed class ResponsesRequest
+public sealed record ResponsesRequest
 {
     /// <summary>The model as the client names it; null when it sent none (legal only when the chain has one).</summary>
     public string? Model { get; init; }
@@ -48,6 +48,7 @@ public sealed class ResponsesRequest
 
     public string? PreviousResponseId { get; init; }
 
+    /// <summary>The id of the conversation to take part in; null for none. Never together with <see cref="PreviousResponseId"/>.</summary>
     public string? ConversationId { get; init; }
 
     /// <summary>Default true.</summary>

@@ -6,54 +6,81 @@ using Gateway.Store;
 
 namespace Gateway.Conversations;
 
-/// <summary>What a request continues, and everything the model must see.</summary>
-internal sealed class Conversation
+/// <summary>What a request continues, and everything the model must see. Disposing it lets others write to the conversation it is in.</summary>
+internal sealed class Conversation : IAsyncDisposable
 {
-    /// <summary>The parent response; null when the request starts a chain.</summary>
+    private readonly ResponseId? _newId;
+
+    /// <summary>The parent response; null when the request starts a chain or is in a conversation.</summary>
     public required Chain? Chain { get; init; }
 
-    /// <summary>Every item, oldest first: the chain's, then the request's own; references are resolved.</summary>
+    /// <summary>Every item, oldest first: the history's, then the request's own; references are resolved.</summary>
     public required IReadOnlyList<Item> Items { get; init; }
 
-    /// <summary>How many of <see cref="Items"/> are the chain's.</summary>
+    /// <summary>How many of <see cref="Items"/> are the history's.</summary>
     public required int ChainItems { get; init; }
 
-    /// <summary>What is remembered of the chain's calls.</summary>
+    /// <summary>What is remembered of the history's calls.</summary>
     public required CallNotes Notes { get; init; }
 
     /// <summary>Nothing but the request's own items.</summary>
-    public static Conversation Without(ResponsesRequest request) => new() { Chain = null, Items = request.Input, ChainItems = 0, Notes = new CallNotes() };
+    public static Conversation Without(ResponsesRequest request) => new()
+    {
+        Chain = null,
+        Items = request.Input,
+        ChainItems = 0,
+        Notes = new CallNotes(),
+        ParentPath = [],
+    };
+
+    /// <summary>The hold on the conversation that the response joins; null when it joins none.</summary>
+    public ConversationLease? Lease { get; init; }
+
+    /// <summary>The request's own items as the conversation keeps them (<see cref="NamedItems"/>); null when it joins none.</summary>
+    public NamedItems? Input { get; init; }
+
+    /// <summary>The envelope of the response that the request follows; empty when there is none.</summary>
+    public ReadOnlyMemory<byte> ParentEnvelope { get; init; }
+
+    /// <summary>The history's place in the store.</summary>
+    public required IReadOnlyList<PathSegment> ParentPath { get; init; }
+
+    /// <summary>The id of the response to be made, where the items need it before.</summary>
+    public ResponseId? NewId
+    {
+        init => _newId = value;
+    }
 
     /// <summary>
-    /// The id of the response to be made. It stays in the parent's chain while the parent is that chain's tail; otherwise it opens a chain
-    /// whose history points across.
+    /// The id of the response to be made. It stays in the parent's chain while the parent is that chain's tail, and in its conversation;
+    /// otherwise it opens a chain whose history points across.
     /// </summary>
-    public ResponseId NewResponseId() => Chain is { ParentIsTail: true } chain ? chain.Parent.Id.NewInChain() : ResponseId.NewChain();
+    public ResponseId NewResponseId() =>
+        _newId ?? (Chain is { ParentIsTail: true } chain ? chain.Parent.Id.NewInChain() : ResponseId.NewChain());
 
     /// <summary>The parent's model, for a request that names none; null without a parent.</summary>
     public string? ReadParentModel()
     {
-        if (Chain is null)
+        if (ParentEnvelope.IsEmpty)
         {
             return null;
         }
 
-        using var envelope = JsonDocument.Parse(Chain.Parent.Envelope);
+        using var envelope = JsonDocument.Parse(ParentEnvelope);
         return envelope.RootElement.GetProperty("model"u8).GetString();
     }
 
     /// <summary>The tools the parent was offered, for servers that want them whenever the history holds calls; none without a parent.</summary>
     public IReadOnlyList<Tool> ReadParentTools()
     {
-        if (Chain is null)
+        if (ParentEnvelope.IsEmpty)
         {
             return [];
         }
 
-        using var envelope = JsonDocument.Parse(Chain.Parent.Envelope);
+        using var envelope = JsonDocument.Parse(ParentEnvelope);
         return ToolNames.FromEcho(Encoding.UTF8.GetBytes(envelope.RootElement.GetProperty("tools"u8).GetRawText()));
     }
 
-    /// <summary>The history's place in the store.</summary>
-    public IReadOnlyList<PathSegment> ParentPath => Chain?.Parent.Path ?? [];
+    public ValueTask DisposeAsync() => Lease?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

@@ -1,29 +1,46 @@
+using Gateway.Policy;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Store;
 using Gateway.Telemetry;
+using Microsoft.Extensions.Options;
 
 namespace Gateway.Conversations;
 
-/// <summary>Loads what a request continues: <c>previous_response_id</c> and item references become the items the model must see.</summary>
-internal sealed class ConversationLoader(IResponseStore store, IRunStore runs, TimeProvider time, GatewayMetrics metrics)
+/// <summary>
+/// Loads what a request continues: <c>previous_response_id</c>, <c>conversation</c> and item references become the items the model must see.
+/// </summary>
+internal sealed class ConversationLoader(
+    IResponseStore store, IConversationStore conversations, IRunStore runs, IOptions<StoreOptions> options, TimeProvider time, GatewayMetrics metrics)
 {
+    private const int TokenLength = 22;
+
     /// <summary>Loads the conversation of a request, or says why it can not be continued.</summary>
+    /// <param name="tenant">Whose request it is.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="isStored">The response will be kept: a conversation that it names is held until the result is disposed.</param>
+    /// <param name="mostBytes">The most bytes that the items may have together.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="StoreUnavailableException">The store can not be reached.</exception>
     public async ValueTask<(Conversation? Conversation, ApiError? Error)> LoadAsync(
-        string tenant, ResponsesRequest request, long mostBytes, CancellationToken cancellationToken)
+        Tenant tenant, ResponsesRequest request, bool isStored, long mostBytes, CancellationToken cancellationToken)
     {
+        if (request.ConversationId is { } name)
+        {
+            return await OpenAsync(tenant, name, request, isStored, mostBytes, cancellationToken);
+        }
+
         Chain? chain = null;
         if (request.PreviousResponseId is { } previous)
         {
-            chain = await LoadChainAsync(tenant, previous, cancellationToken);
-            if (chain is null && await IsRunningAsync(tenant, previous, cancellationToken))
+            chain = await LoadChainAsync(tenant.Name, previous, cancellationToken);
+            if (chain is null && await IsRunningAsync(tenant.Name, previous, cancellationToken))
             {
                 return (null, ApiError.ResponseInProgress(previous));
             }
 
             // It may have ended since the store was asked.
-            chain ??= await LoadChainAsync(tenant, previous, cancellationToken);
+            chain ??= await LoadChainAsync(tenant.Name, previous, cancellationToken);
             if (chain is null)
             {
                 return (null, ApiError.PreviousResponseNotFound(previous));
@@ -35,9 +52,10 @@ internal sealed class ConversationLoader(IResponseStore store, IRunStore runs, T
             }
         }
 
-        var items = chain is null ? request.Input : Join(chain, request.Input);
+        var turns = chain?.Turns ?? [];
+        var items = chain is null ? request.Input : Join(turns, request.Input);
         var chainItems = items.Count - request.Input.Count;
-        var (resolved, missing) = await ItemReferences.ResolveAsync(store, tenant, items, mostBytes, cancellationToken);
+        var (resolved, missing) = await ItemReferences.ResolveAsync(conversations, tenant.Name, items, mostBytes, cancellationToken);
         if (resolved is null)
         {
             return (null, ApiError.ContextLengthExceeded());
@@ -54,7 +72,129 @@ internal sealed class ConversationLoader(IResponseStore store, IRunStore runs, T
             return (null, broken);
         }
 
-        return (new Conversation { Chain = chain, Items = resolved, ChainItems = chainItems, Notes = TurnNotes.Read(chain) }, null);
+        return (new Conversation
+        {
+            Chain = chain,
+            Items = resolved,
+            ChainItems = chainItems,
+            Notes = TurnNotes.Read(turns),
+            ParentEnvelope = chain?.Parent.Envelope ?? default,
+            ParentPath = chain?.Parent.Path ?? [],
+        }, null);
+    }
+
+    private async ValueTask<(Conversation? Conversation, ApiError? Error)> OpenAsync(
+        Tenant tenant, string name, ResponsesRequest request, bool isStored, long mostBytes, CancellationToken cancellationToken)
+    {
+        if (!ConversationId.TryParse(name, out var id))
+        {
+            return (null, ApiError.ConversationNotFound(name));
+        }
+
+        var hold = isStored ? new ConversationLock(id, RandomText.Of(TokenLength)) : null;
+        var lease = hold is null ? null : new ConversationLease(conversations, tenant.Name, hold, options.Value.ConversationLease, time);
+        Conversation? opened = null;
+        try
+        {
+            (opened, var error) = await ReadAsync(tenant, id, request, lease, mostBytes, cancellationToken);
+            return (opened, error);
+        }
+        finally
+        {
+            if (opened is null && lease is not null)
+            {
+                await lease.DisposeAsync();
+            }
+        }
+    }
+
+    private async ValueTask<(Conversation? Conversation, ApiError? Error)> ReadAsync(
+        Tenant tenant, ConversationId id, ResponsesRequest request, ConversationLease? lease, long mostBytes, CancellationToken cancellationToken)
+    {
+        using var activity = GatewayActivitySource.StartChainLoad();
+        var started = time.GetTimestamp();
+        var opened = await conversations.OpenAsync(
+            new ConversationOpening
+            {
+                Tenant = tenant.Name,
+                Id = id,
+                Token = lease?.Hold.Token,
+                Lease = options.Value.ConversationLease,
+                MostBytes = mostBytes,
+                Retention = tenant.Policy.RetentionOf(RetentionClass.Conversations),
+            },
+            cancellationToken);
+        metrics.ChainLoaded(opened.Turns.Count, time.GetElapsedTime(started));
+        if (opened.Access != ConversationAccess.Done)
+        {
+            lease?.MarkOver();
+            return (null, ConversationErrors.Of(opened.Access, id, "input"));
+        }
+
+        var items = Join(opened.Turns, request.Input);
+        var chainItems = items.Count - request.Input.Count;
+        if (FindDuplicate(id, items, chainItems) is { } duplicate)
+        {
+            return (null, ApiError.DuplicateItem("input", duplicate));
+        }
+
+        var (resolved, missing) = await ItemReferences.ResolveAsync(conversations, tenant.Name, items, mostBytes, cancellationToken);
+        if (resolved is null)
+        {
+            return (null, ApiError.ContextLengthExceeded());
+        }
+
+        if (missing is { } index)
+        {
+            return (null, ApiError.ItemNotFound(items[index].Id));
+        }
+
+        var newId = id.NewTurn();
+        var input = lease is null ? null : NamedItems.Of(newId, [.. resolved.Skip(chainItems)]);
+        if (input is not null)
+        {
+            resolved = [.. resolved.Take(chainItems), .. input.Items];
+        }
+
+        if (ContextRules.Check(resolved, cutCallIds: null) is { } broken)
+        {
+            return (null, broken);
+        }
+
+        return (new Conversation
+        {
+            Chain = null,
+            Items = resolved,
+            ChainItems = chainItems,
+            Notes = TurnNotes.Read(opened.Turns),
+            Lease = lease,
+            Input = input,
+            ParentEnvelope = opened.LastEnvelope,
+            ParentPath = [new PathSegment(id.Chain, CommitPlan.ConversationBranch, opened.Length)],
+            NewId = newId,
+        }, null);
+    }
+
+    /// <summary>The id of an item of the request that is in the history already, or that refers to one that is; null when there is none.</summary>
+    private static string? FindDuplicate(ConversationId id, List<Item> items, int chainItems)
+    {
+        HashSet<string>? known = null;
+        for (var i = chainItems; i < items.Count; i++)
+        {
+            // All ids of the history are the conversation's own: others need no look.
+            if (!items[i].HasId || !ResponseId.TryParseItem(items[i].Id, out var turn, out _) || turn.Chain != id.Chain)
+            {
+                continue;
+            }
+
+            known ??= [.. items.Take(chainItems).Select(static item => item.Id)];
+            if (known.Contains(items[i].Id))
+            {
+                return items[i].Id;
+            }
+        }
+
+        return null;
     }
 
     private async ValueTask<Chain?> LoadChainAsync(string tenant, string previous, CancellationToken cancellationToken)
@@ -74,10 +214,10 @@ internal sealed class ConversationLoader(IResponseStore store, IRunStore runs, T
     private async ValueTask<bool> IsRunningAsync(string tenant, string previous, CancellationToken cancellationToken) =>
         ResponseId.TryParse(previous, out var id) && await runs.GetRunAsync(new RunKey(tenant, id), cancellationToken) is not null;
 
-    private static List<Item> Join(Chain chain, IReadOnlyList<Item> input)
+    private static List<Item> Join(IReadOnlyList<Turn> turns, IReadOnlyList<Item> input)
     {
-        var items = new List<Item>((chain.Turns.Count * 2) + input.Count);
-        foreach (var turn in chain.Turns)
+        var items = new List<Item>((turns.Count * 2) + input.Count);
+        foreach (var turn in turns)
         {
             AddViews(items, turn.Input);
             AddViews(items, turn.Output);
@@ -91,7 +231,11 @@ internal sealed class ConversationLoader(IResponseStore store, IRunStore runs, T
     {
         for (var i = 0; i < stored.Count; i++)
         {
-            items.Add(ItemTable.View(stored[i]));
+            // What was erased is empty.
+            if (!stored[i].IsEmpty)
+            {
+                items.Add(ItemTable.View(stored[i]));
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ internal static class ItemReferences
     /// </summary>
     /// <exception cref="StoreUnavailableException">The store can not be reached.</exception>
     public static async ValueTask<(IReadOnlyList<Item>? Items, int? Missing)> ResolveAsync(
-        IResponseStore store, string tenant, IReadOnlyList<Item> items, long mostBytes, CancellationToken cancellationToken)
+        IConversationStore store, string tenant, IReadOnlyList<Item> items, long mostBytes, CancellationToken cancellationToken)
     {
         if (!HasReferences(items))
         {
@@ -78,7 +78,7 @@ internal static class ItemReferences
     }
 
     private static async ValueTask<Item?> FindStoredAsync(
-        IResponseStore store, string tenant, string itemId, LoadedTurns loaded, CancellationToken cancellationToken)
+        IConversationStore store, string tenant, string itemId, LoadedTurns loaded, CancellationToken cancellationToken)
     {
         if (!ResponseId.TryParseItem(itemId, out var responseId, out var index))
         {
@@ -87,19 +87,12 @@ internal static class ItemReferences
 
         if (!loaded.TryGet(responseId, out var turn))
         {
-            turn = (await store.GetAsync(tenant, responseId, cancellationToken))?.Turn;
+            turn = await store.FindTurnAsync(tenant, responseId, cancellationToken);
             loaded.Add(responseId, turn);
         }
 
-        if (turn is null || index >= turn.Input.Count + turn.Output.Count)
-        {
-            return null;
-        }
-
-        var item = ItemTable.View(index < turn.Input.Count ? turn.Input[index] : turn.Output[index - turn.Input.Count]);
-
-        // The place alone proves nothing: an input item may carry a client's id there. A reference to a reference leads nowhere.
-        return item.Kind != ItemKind.ItemReference && item.Id == itemId ? item : null;
+        // A reference to a reference leads nowhere.
+        return turn is not null && TurnItems.Find(turn, index, itemId) is { } item && item.Kind != ItemKind.ItemReference ? item : null;
     }
 
     private static long SizeOf(IReadOnlyList<Item> items)

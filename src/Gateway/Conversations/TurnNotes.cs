@@ -108,11 +108,33 @@ internal static class TurnNotes
         filter.TryGetProperty("names"u8, out var names) ? [.. names.EnumerateArray().Select(static name => name.GetString()!)] : null,
         filter.TryGetProperty("read_only"u8, out var readOnly) ? readOnly.GetBoolean() : null);
 
-    /// <summary>The notes of a whole chain.</summary>
-    public static CallNotes Read(Chain? chain)
+    /// <summary>The notes of a turn without those of one of its items.</summary>
+    public static ReadOnlyMemory<byte> Without(ReadOnlyMemory<byte> json, in Item item)
+    {
+        if (json.IsEmpty)
+        {
+            return json;
+        }
+
+        var notes = new CallNotes();
+        Read(json, notes);
+        foreach (var id in (string[])[item.Id, item.CallId])
+        {
+            notes.UpstreamIds.Remove(id);
+            notes.Hidden.Remove(id);
+            notes.RoundStarts.Remove(id);
+            notes.Abandoned.Remove(id);
+            notes.Lists.Remove(id);
+        }
+
+        return Write(notes);
+    }
+
+    /// <summary>The notes of a whole history.</summary>
+    public static CallNotes Read(IReadOnlyList<Turn> turns)
     {
         var notes = new CallNotes();
-        foreach (var turn in chain?.Turns ?? [])
+        foreach (var turn in turns)
         {
             if (!turn.Private.IsEmpty)
             {

@@ -34,7 +34,7 @@ internal sealed class CreateResponse(
     /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>
     public async Task<ApiError?> RunAsync(HttpContext http, Dialect dialect, Tenant tenant)
     {
-        var body = await ReadBodyAsync(http);
+        var body = await RequestBody.ReadAsync(http);
         var isOurs = true;
         try
         {
@@ -101,6 +101,7 @@ internal sealed class CreateResponse(
                 return error;
             }
 
+            await using var conversation = prepared.Conversation;
             var status = "cancelled";
             try
             {
@@ -111,27 +112,6 @@ internal sealed class CreateResponse(
             {
                 metrics.ResponseFinished(dialect.Name, status, request.Stream, time.GetElapsedTime(started));
             }
-        }
-    }
-
-    private static async Task<PooledBuffer> ReadBodyAsync(HttpContext http)
-    {
-        const int MaxInitialBytes = 1024 * 1024;
-        var buffer = new PooledBuffer((int)Math.Clamp(http.Request.ContentLength + 1 ?? 4096, 4096, MaxInitialBytes));
-        try
-        {
-            int count;
-            while ((count = await http.Request.Body.ReadAsync(buffer.GetMemory(1), http.RequestAborted)) > 0)
-            {
-                buffer.Advance(count);
-            }
-
-            return buffer;
-        }
-        catch
-        {
-            buffer.Dispose();
-            throw;
         }
     }
 
@@ -203,6 +183,9 @@ internal sealed class CreateResponse(
             events.State.IncompleteReason = null;
             events.State.Error = notKept;
         }
+
+        // Before the end is told: whoever hears it may go on in the conversation.
+        await prepared.Conversation.DisposeAsync();
 
         if (stream is null)
         {

@@ -13,12 +13,9 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
     /// <summary>How long the answer to a cancellation waits for the response to end.</summary>
     private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(5);
 
-    private const int DefaultLimit = 20;
-    private const int MaxLimit = 100;
-
     public async Task<ApiError?> GetAsync(HttpContext http, Dialect dialect, Tenant tenant, string id)
     {
-        if (RequestParser.CheckIncludes(http.Request.Query["include[]"].Concat(http.Request.Query["include"])) is { } badInclude)
+        if (ListPage.CheckIncludes(http.Request.Query) is { } badInclude)
         {
             return badInclude;
         }
@@ -91,24 +88,24 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
 
     public async Task<ApiError?> ListAsync(HttpContext http, Dialect dialect, Tenant tenant)
     {
-        if (ReadPage(http.Request.Query, out var page) is { } bad)
+        if (ListPage.Read(http.Request.Query, out var page) is { } bad)
         {
             return bad;
         }
 
         if (!TryCursor(page.After, out var after))
         {
-            return UnknownCursor("after", page.After!);
+            return ListPage.UnknownCursor("after", page.After!);
         }
 
         if (!TryCursor(page.Before, out var before))
         {
-            return UnknownCursor("before", page.Before!);
+            return ListPage.UnknownCursor("before", page.Before!);
         }
 
         if (await store.ListAsync(tenant.Name, new ListQuery(page.Limit, after, before), http.RequestAborted) is not { } found)
         {
-            return page.After is not null ? UnknownCursor("after", page.After) : UnknownCursor("before", page.Before!);
+            return page.After is not null ? ListPage.UnknownCursor("after", page.After) : ListPage.UnknownCursor("before", page.Before!);
         }
 
         using var json = new PooledBuffer(8192);
@@ -125,18 +122,18 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
 
         var first = found.Data.Count == 0 ? null : found.Data[0].Record.Id.ToString();
         var last = found.Data.Count == 0 ? null : found.Data[^1].Record.Id.ToString();
-        await EndListAsync(http, json, first, last, found.HasMore);
+        await ListPage.EndAsync(http, json, first, last, found.HasMore);
         return null;
     }
 
     public async Task<ApiError?> ListInputItemsAsync(HttpContext http, Tenant tenant, string id)
     {
-        if (ReadPage(http.Request.Query, out var page) is { } bad)
+        if (ListPage.Read(http.Request.Query, out var page) is { } bad)
         {
             return bad;
         }
 
-        if (RequestParser.CheckIncludes(http.Request.Query["include[]"].Concat(http.Request.Query["include"])) is { } badInclude)
+        if (ListPage.CheckIncludes(http.Request.Query) is { } badInclude)
         {
             return badInclude;
         }
@@ -146,7 +143,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             return ApiError.ResponseNotFound(id);
         }
 
-        var items = input.Select(ItemTable.View).ToList();
+        var items = Turn.Kept(input).Select(ItemTable.View).ToList();
         if (!page.Ascending)
         {
             items.Reverse();
@@ -160,7 +157,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             start = items.FindLastIndex(item => item.Id == after) + 1;
             if (start == 0)
             {
-                return UnknownCursor("after", after);
+                return ListPage.UnknownCursor("after", after);
             }
         }
         else if (page.Before is { } before)
@@ -168,7 +165,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             end = items.FindIndex(item => item.Id == before);
             if (end < 0)
             {
-                return UnknownCursor("before", before);
+                return ListPage.UnknownCursor("before", before);
             }
 
             start = Math.Max(0, end - page.Limit);
@@ -179,18 +176,8 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
         using var json = new PooledBuffer(4096);
         json.Append("{\"object\":\"list\",\"data\":["u8);
         ResponseEnvelope.WriteItems([.. shown.Select(item => item.Json)], json, first: true);
-        await EndListAsync(http, json, shown.Count == 0 ? null : shown[0].Id, shown.Count == 0 ? null : shown[^1].Id, hasMore);
+        await ListPage.EndAsync(http, json, shown.Count == 0 ? null : shown[0].Id, shown.Count == 0 ? null : shown[^1].Id, hasMore);
         return null;
-    }
-
-    private static async Task EndListAsync(HttpContext http, PooledBuffer json, string? first, string? last, bool hasMore)
-    {
-        json.Append("],\"first_id\":"u8);
-        json.AppendString(first);
-        json.Append(",\"last_id\":"u8);
-        json.AppendString(last);
-        json.Append(hasMore ? ",\"has_more\":true}"u8 : ",\"has_more\":false}"u8);
-        await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
     }
 
     private async ValueTask<StoredResponse?> FindAsync(Tenant tenant, string id, CancellationToken cancellationToken) =>
@@ -251,7 +238,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
     private static ApiError? ReadFrom(IQueryCollection query, bool streams, out long from)
     {
         from = 0;
-        if (NullIfEmpty(query["starting_after"]) is not { } text)
+        if (query["starting_after"].ToString() is not { Length: > 0 } text)
         {
             return null;
         }
@@ -282,44 +269,4 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
         id = parsed;
         return ok;
     }
-
-    private static ApiError UnknownCursor(string param, string value) =>
-        ApiError.InvalidValue(param, $"Invalid '{param}': no object with id '{(value.Length <= 128 ? value : value[..128])}' is in this list.");
-
-    private static ApiError? ReadPage(IQueryCollection query, out Page page)
-    {
-        page = new Page(DefaultLimit, NullIfEmpty(query["after"]), NullIfEmpty(query["before"]), query["order"] == "asc");
-        if (NullIfEmpty(query["limit"]) is { } text)
-        {
-            if (!int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var limit))
-            {
-                return ApiError.InvalidType("limit", "an integer", "a string");
-            }
-
-            if (limit < 1)
-            {
-                return ApiError.IntegerBelowMin("limit", 1, text);
-            }
-
-            if (limit > MaxLimit)
-            {
-                return ApiError.IntegerAboveMax("limit", MaxLimit, text);
-            }
-
-            page = page with { Limit = limit };
-        }
-
-        if (NullIfEmpty(query["order"]) is { } order && order is not ("asc" or "desc"))
-        {
-            return ApiError.InvalidEnum("order", order, ["asc", "desc"]);
-        }
-
-        return page is { After: not null, Before: not null }
-            ? ApiError.Invalid("mutually_exclusive_parameters", "after", "Mutually exclusive parameters: 'after' and 'before'. Ensure you are only providing one of them.")
-            : null;
-    }
-
-    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
-
-    private sealed record Page(int Limit, string? After, string? Before, bool Ascending);
 }

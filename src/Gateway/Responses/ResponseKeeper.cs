@@ -21,7 +21,13 @@ internal sealed class ResponseKeeper(IResponseStore store)
     {
         try
         {
-            return await CommitAsync(prepared, envelope, state, input, notes, run: null) == CommitOutcome.HistoryLost ? HistoryLost(prepared) : null;
+            return await CommitAsync(prepared, envelope, state, input, notes, run: null) switch
+            {
+                CommitOutcome.HistoryLost => HistoryLost(prepared),
+                CommitOutcome.ConversationTaken => ApiError.ConversationLocked(),
+                CommitOutcome.ConversationGone => ApiError.ConversationDeleted(),
+                _ => null,
+            };
         }
         catch (StoreUnavailableException)
         {
@@ -46,6 +52,7 @@ internal sealed class ResponseKeeper(IResponseStore store)
             Tenant = prepared.Tenant.Name,
             Id = prepared.Id,
             ParentPath = prepared.Conversation.ParentPath,
+            Conversation = prepared.Conversation.Lease?.Hold,
             Aside = state.Status is ResponseStatus.Failed or ResponseStatus.Cancelled,
             Status = System.Text.Encoding.ASCII.GetString(state.StatusText),
             CreatedAt = prepared.CreatedAt,
@@ -54,14 +61,20 @@ internal sealed class ResponseKeeper(IResponseStore store)
             // A copy of its own: a write that timed out may still be read by the connection when this buffer serves another request.
             Envelope = json.WrittenSpan.ToArray(),
             OutputOffset = offset,
-            Claims = [.. Approvals.FindOpen(prepared.Conversation.Items).Select(StoredApprovalClaims.NameOf)],
-            Retention = prepared.Tenant.Policy.RetentionOf(prepared.Request.Background ? RetentionClass.Background : RetentionClass.Responses),
+            Claims = [.. Approvals.FindOpen(prepared.Conversation.Items).Select(id => StoredApprovalClaims.NameOf(id, prepared.Conversation.Input?.Approvals))],
+            Retention = prepared.Tenant.Policy.RetentionOf(ClassOf(prepared)),
             Run = run,
         };
         try
         {
             // Not cancelled with the request: the client may leave now, and what was generated is kept all the same.
-            return await store.CommitAsync(commit, CancellationToken.None);
+            var outcome = await store.CommitAsync(commit, CancellationToken.None);
+            if (outcome is CommitOutcome.Appended or CommitOutcome.Branched or CommitOutcome.AlreadyCommitted)
+            {
+                prepared.Conversation.Lease?.MarkOver();
+            }
+
+            return outcome;
         }
         catch (StoreUnavailableException)
         {
@@ -69,4 +82,9 @@ internal sealed class ResponseKeeper(IResponseStore store)
             throw;
         }
     }
+
+    private static RetentionClass ClassOf(PreparedResponse prepared) =>
+        prepared.Conversation.Lease is not null ? RetentionClass.Conversations
+        : prepared.Request.Background ? RetentionClass.Background
+        : RetentionClass.Responses;
 }

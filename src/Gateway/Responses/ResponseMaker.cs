@@ -55,7 +55,8 @@ internal sealed class ResponseMaker(
         }
 
         using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
-        using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stopping, deadline.Token);
+        var lost = prepared.Conversation.Lease?.Lost ?? CancellationToken.None;
+        using var any = CancellationTokenSource.CreateLinkedTokenSource([aborted, stopping, deadline.Token, lost]);
         LoopOutcome outcome;
         try
         {
@@ -68,7 +69,13 @@ internal sealed class ResponseMaker(
 
         return !outcome.IsInterrupted || aborted.IsCancellationRequested || journal.HandOver.IsCancellationRequested
             ? outcome
-            : outcome with { Error = stopping.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout(), IsInterrupted = false };
+            : outcome with
+            {
+                Error = lost.IsCancellationRequested ? ApiError.ConversationLocked()
+                    : stopping.IsCancellationRequested ? ApiError.Stopping()
+                    : ApiError.ResponseTimeout(),
+                IsInterrupted = false,
+            };
     }
 
     /// <summary>Brings the response into the terminal state that belongs to the loop's outcome.</summary>
@@ -131,7 +138,8 @@ internal sealed class ResponseMaker(
         Tenant = prepared.Tenant.Name,
         Journal = journal,
         MaxToolCalls = MaxToolCallsOf(prepared),
-        Approvals = new StoredApprovalClaims(store, prepared.Tenant.Name, prepared.Id, prepared.Tenant.Policy.LongestRetention),
+        Approvals = new StoredApprovalClaims(
+            store, prepared.Tenant.Name, prepared.Id, prepared.Tenant.Policy.LongestRetention, prepared.Conversation.Input?.Approvals),
         Session = SessionOf(prepared),
         OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
         ReadHistoryTools = prepared.Conversation.ReadParentTools,

@@ -23,7 +23,10 @@ internal sealed class ResponsePreparer(
     public ApiError? Parse(ReadOnlyMemory<byte> body, Dialect dialect, Tenant tenant, out ResponsesRequest? request) =>
         RequestParser.Parse(body, RulesOf(dialect, tenant), out request);
 
-    /// <summary>Checks everything that can be checked before a response begins, and loads what it continues.</summary>
+    /// <summary>
+    /// Checks everything that can be checked before a response begins, and loads what it continues. A conversation that it names is held until
+    /// <see cref="PreparedResponse.Conversation"/> is disposed.
+    /// </summary>
     /// <param name="dialect">The client's dialect.</param>
     /// <param name="tenant">Whose request it is.</param>
     /// <param name="request">The request, read.</param>
@@ -39,39 +42,45 @@ internal sealed class ResponsePreparer(
             return (null, ApiError.StoreUnavailable());
         }
 
-        var (conversation, broken) = await conversations.LoadAsync(tenant.Name, request, limits.Value.ContextBytes, cancellationToken);
+        var (conversation, broken) = await conversations.LoadAsync(tenant, request, isStored, limits.Value.ContextBytes, cancellationToken);
         if (conversation is null)
         {
             return (null, broken);
         }
 
-        var model = request.Model ?? conversation.ReadParentModel();
-        if (model is null)
+        PreparedResponse? prepared = null;
+        try
         {
-            return (null, ApiError.MissingParameter("model"));
-        }
+            if ((request.Model ?? conversation.ReadParentModel()) is not { } model)
+            {
+                return (null, ApiError.MissingParameter("model"));
+            }
 
-        if (TenantDirectory.CheckModel(tenant, model) is { } notAllowed)
-        {
-            return (null, notAllowed);
-        }
+            if (await CheckModelAsync(tenant, model, cancellationToken) is { } unserved)
+            {
+                return (null, unserved);
+            }
 
-        if (!await loop.ServesAsync(model, cancellationToken))
-        {
-            return (null, ApiError.ModelNotFound(model));
+            prepared = new PreparedResponse
+            {
+                Dialect = dialect,
+                Tenant = tenant,
+                Request = conversation.Input is { } named ? request with { Input = named.Items } : request,
+                Conversation = conversation,
+                Model = model,
+                Id = id ?? conversation.NewResponseId(),
+                CreatedAt = createdAt ?? time.GetUtcNow(),
+                IsStored = isStored,
+            };
+            return (prepared, null);
         }
-
-        return (new PreparedResponse
+        finally
         {
-            Dialect = dialect,
-            Tenant = tenant,
-            Request = request,
-            Conversation = conversation,
-            Model = model,
-            Id = id ?? conversation.NewResponseId(),
-            CreatedAt = createdAt ?? time.GetUtcNow(),
-            IsStored = isStored,
-        }, null);
+            if (prepared is null)
+            {
+                await conversation.DisposeAsync();
+            }
+        }
     }
 
     /// <summary>A response that can only fail, since what it needs is not there any more: enough of it to tell that.</summary>
@@ -88,12 +97,23 @@ internal sealed class ResponsePreparer(
         IsStored = true,
     };
 
+    private async ValueTask<ApiError?> CheckModelAsync(Tenant tenant, string model, CancellationToken cancellationToken)
+    {
+        if (TenantDirectory.CheckModel(tenant, model) is { } notAllowed)
+        {
+            return notAllowed;
+        }
+
+        return await loop.ServesAsync(model, cancellationToken) ? null : ApiError.ModelNotFound(model);
+    }
+
     private RequestRules RulesOf(Dialect dialect, Tenant tenant) => RequestRules.Default with
     {
         MinOutputTokens = dialect.MinOutputTokens,
         StrictParameters = tenant.Policy.StrictParameters,
         MaxDepth = limits.Value.JsonDepth,
         MaxItems = limits.Value.InputItems,
+        ServesConversations = dialect.ServesConversations,
         ServerTools = new ServerToolRules
         {
             LabelIsOptional = dialect.ServerLabelIsOptional,

@@ -43,7 +43,11 @@ internal static class ResponsesEndpoints
         On(app, HttpMethods.Delete, responses + "/{id}", (http, tenant) => read.DeleteAsync(http, tenant, Id(http)));
         On(app, HttpMethods.Get, responses + "/{id}/input_items", (http, tenant) => read.ListInputItemsAsync(http, tenant, Id(http)));
         On(app, HttpMethods.Post, responses + "/{id}/cancel", (http, tenant) => read.CancelAsync(http, dialect, tenant, Id(http)));
-        NotYetServed(app, responses + "/compact", responses + "/input_tokens", basePath + "/conversations/{**rest}");
+        NotYetServed(app, responses + "/compact", responses + "/input_tokens");
+        if (dialect.ServesConversations)
+        {
+            MapConversations(app, basePath + "/conversations");
+        }
 
         // Below the routes above: the same paths with another method, and everything else.
         WrongMethod(app, responses, "GET, POST");
@@ -51,6 +55,24 @@ internal static class ResponsesEndpoints
         WrongMethod(app, responses + "/{id}/input_items", "GET");
         WrongMethod(app, responses + "/{id}/cancel", "POST");
         app.Map(basePath + "/{**rest}", (HttpContext http) => Fail(http, NotServed(http))).WithOrder(2);
+    }
+
+    private static void MapConversations(IEndpointRouteBuilder app, string conversations)
+    {
+        var serve = app.ServiceProvider.GetRequiredService<ServeConversations>();
+        var items = app.ServiceProvider.GetRequiredService<ServeConversationItems>();
+        On(app, HttpMethods.Post, conversations, serve.CreateAsync);
+        On(app, HttpMethods.Get, conversations + "/{id}", (http, tenant) => serve.GetAsync(http, tenant, Id(http)));
+        On(app, HttpMethods.Post, conversations + "/{id}", (http, tenant) => serve.UpdateAsync(http, tenant, Id(http)));
+        On(app, HttpMethods.Delete, conversations + "/{id}", (http, tenant) => serve.DeleteAsync(http, tenant, Id(http)));
+        On(app, HttpMethods.Get, conversations + "/{id}/items", (http, tenant) => items.ListAsync(http, tenant, Id(http)));
+        On(app, HttpMethods.Post, conversations + "/{id}/items", (http, tenant) => items.AddAsync(http, tenant, Id(http)));
+        On(app, HttpMethods.Get, conversations + "/{id}/items/{item}", (http, tenant) => items.GetAsync(http, tenant, Id(http), ItemId(http)));
+        On(app, HttpMethods.Delete, conversations + "/{id}/items/{item}", (http, tenant) => items.DeleteAsync(http, tenant, Id(http), ItemId(http)));
+        WrongMethod(app, conversations, "POST");
+        WrongMethod(app, conversations + "/{id}", "GET, POST, DELETE");
+        WrongMethod(app, conversations + "/{id}/items", "GET, POST");
+        WrongMethod(app, conversations + "/{id}/items/{item}", "GET, DELETE");
     }
 
     /// <summary>What the API has and this gateway does not serve yet: the one place where each is refused.</summary>
@@ -83,6 +105,8 @@ internal static class ResponsesEndpoints
     private static void Fail(HttpContext http, ApiError error) => http.Features.Set(error);
 
     private static string Id(HttpContext http) => (string)http.Request.RouteValues["id"]!;
+
+    private static string ItemId(HttpContext http) => (string)http.Request.RouteValues["item"]!;
 
     private static bool IsWebSocket(HttpRequest request) => request.Headers.Upgrade.ToString().Contains("websocket", StringComparison.OrdinalIgnoreCase);
 

@@ -19,7 +19,10 @@ internal static class ResponsesExtensions
         services.AddSingleton<ResponseMaker>();
         services.AddSingleton<ReadResponses>();
         services.AddSingleton<ResponseKeeper>();
+        services.AddSingleton<ServeConversations>();
+        services.AddSingleton<ServeConversationItems>();
         services.AddSingleton<ConversationLoader>();
+        services.AddSingleton<ConversationInput>();
         services.AddSingleton(provider =>
         {
             var limits = provider.GetRequiredService<IOptions<LimitsOptions>>().Value;

@@ -14,7 +14,7 @@ internal static class StoredResponseWriter
         var envelope = response.Record.Envelope.Span;
         output.Append(envelope[..response.Record.OutputOffset]);
         var first = !dialect.InputMessagesInOutput || ResponseEnvelope.WriteItems(UserMessages(response.Turn), output, first: true);
-        dialect.WriteOutput(response.Turn.Output, output, first);
+        dialect.WriteOutput(Turn.Kept(response.Turn.Output), output, first);
         var rest = envelope[response.Record.OutputOffset..];
         if (dialect != Dialect.OpenAi && FindUsage(rest) is { Length: > 0 } usage)
         {
@@ -35,7 +35,7 @@ internal static class StoredResponseWriter
         return envelope.RootElement.TryGetProperty("background"u8, out var background) && background.ValueKind == JsonValueKind.True;
     }
 
-    private static List<ReadOnlyMemory<byte>> UserMessages(Turn turn) => [.. turn.Input.Where(json =>
+    private static List<ReadOnlyMemory<byte>> UserMessages(Turn turn) => [.. Turn.Kept(turn.Input).Where(json =>
     {
         var item = ItemTable.View(json);
         return item.Kind == ItemKind.Message && ItemTable.RoleIs(item, "user"u8);

@@ -23,8 +23,9 @@ internal sealed class DurableResponses(
             return true;
         }
 
+        // A conversation is held by its writer's request, not by a run.
         var isStored = request.Store && tenant.Policy.StoreAllowed;
-        return isStored && request.Generate && specs.CanKeep(request) && (key is not null || (request.Stream && store.Value.ResumeWindow > TimeSpan.Zero));
+        return isStored && request.ConversationId is null && request.Generate && specs.CanKeep(request) && (key is not null || (request.Stream && store.Value.ResumeWindow > TimeSpan.Zero));
     }
 
     /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>
@@ -164,5 +165,7 @@ internal sealed class DurableResponses(
     private ApiError? Check(ResponsesRequest request, Tenant tenant) =>
         request.Background && !tenant.Policy.StoreAllowed
             ? ApiError.UnsupportedValue("background", "Background mode is not available: this gateway stores no responses of yours.")
+            : request.Background && request.ConversationId is not null
+            ? ApiError.UnsupportedValue("conversation", "'conversation' is not supported together with background yet.")
             : keeper.IsAvailable ? null : ApiError.StoreUnavailable();
 }

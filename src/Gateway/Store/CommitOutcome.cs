@@ -12,6 +12,12 @@ internal enum CommitOutcome
     /// <summary>The record was there already: an earlier try of the same commit had succeeded.</summary>
     AlreadyCommitted,
 
+    /// <summary>Somebody else writes to the conversation, or has done so since it was opened. Nothing was written.</summary>
+    ConversationTaken,
+
+    /// <summary>The conversation was deleted or has expired. Nothing was written.</summary>
+    ConversationGone,
+
     /// <summary>The log is shorter than the parent's place: data was lost. Nothing was written.</summary>
     HistoryLost,
 

@@ -10,10 +10,16 @@ internal readonly record struct CommitPlan(
 {
     public const string MainBranch = "0";
 
+    /// <summary>
+    /// The log of a conversation. It is no main branch, so that a path tells what it is: responses that continue one of its responses open a
+    /// chain of their own.
+    /// </summary>
+    public const string ConversationBranch = "c";
+
     public static CommitPlan For(TurnCommit commit)
     {
         PathSegment[] parents = [.. commit.ParentPath];
-        PathSegment[] branched = [.. parents, new PathSegment(commit.Id.Chain, commit.Id.Self, 1)];
+        PathSegment[] branched = [.. parents.Where(segment => segment.Count > 0), new PathSegment(commit.Id.Chain, commit.Id.Self, 1)];
         if (parents.Length > 0 && parents[^1] is var parent && parent.Chain == commit.Id.Chain)
         {
             var others = new ArraySegment<PathSegment>(parents, 0, parents.Length - 1);

@@ -54,7 +54,8 @@ internal readonly record struct ResponseId(string Chain, string Self)
 
     public override string ToString() => Prefix + Chain + Self;
 
-    private static bool TrySplit(ReadOnlySpan<char> text, out ResponseId id)
+    /// <summary>Reads chain and self from the text behind an id's prefix; it must have the length of both.</summary>
+    internal static bool TrySplit(ReadOnlySpan<char> text, out ResponseId id)
     {
         id = default;
         foreach (var c in text)

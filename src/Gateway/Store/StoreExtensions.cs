@@ -26,6 +26,12 @@ internal static class StoreExtensions
         services.TryAddSingleton(CreateStore);
         services.TryAddSingleton(FindRunStore);
         services.TryAddSingleton(provider => (ITenantEraser)provider.GetRequiredService<IResponseStore>());
+        services.TryAddSingleton<IConversationStore>(provider => provider.GetRequiredService<IResponseStore>() switch
+        {
+            RedisResponseStore redis => redis.Conversations,
+            SqliteResponseStore sqlite => sqlite.Conversations,
+            var other => throw new InvalidOperationException($"{other.GetType().Name} keeps no conversations."),
+        });
         services.TryAddSingleton(provider => SecretSealer.Create(
             provider.GetRequiredService<IOptions<SecretsOptions>>().Value,
             provider.GetRequiredService<IOptions<StoreOptions>>().Value,

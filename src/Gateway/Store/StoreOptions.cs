@@ -42,5 +42,11 @@ internal sealed class StoreOptions
     /// </summary>
     public TimeSpan ResumeWindow { get; set; } = TimeSpan.Zero;
 
+    /// <summary>
+    /// How long a replica that makes a response in a conversation keeps others from writing to it without a sign of life; it gives one every
+    /// third of that time. After a crash the conversation stays locked that long. Default 30 seconds, from 1 second to 10 minutes.
+    /// </summary>
+    public TimeSpan ConversationLease { get; set; } = TimeSpan.FromSeconds(30);
+
     public bool UsesRedis => !string.IsNullOrWhiteSpace(Redis);
 }

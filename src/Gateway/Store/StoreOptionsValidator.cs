@@ -13,6 +13,7 @@ internal sealed class StoreOptionsValidator : IValidateOptions<StoreOptions>
         CheckRange(failures, nameof(options.CommandTimeout), options.CommandTimeout, TimeSpan.FromSeconds(0.1), TimeSpan.FromSeconds(60));
         CheckRange(failures, nameof(options.SweepInterval), options.SweepInterval, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
         CheckRange(failures, nameof(options.ResumeWindow), options.ResumeWindow, TimeSpan.Zero, TimeSpan.FromDays(1));
+        CheckRange(failures, nameof(options.ConversationLease), options.ConversationLease, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
         CheckRedis(failures, options);
         if (!options.UsesRedis && string.IsNullOrWhiteSpace(options.Path))
         {

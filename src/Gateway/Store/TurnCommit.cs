@@ -12,6 +12,12 @@ internal sealed record TurnCommit
     public required IReadOnlyList<PathSegment> ParentPath { get; init; }
 
     /// <summary>
+    /// The conversation that the turn joins, as its writer; null for none. The parent's path is then that prefix of the conversation's log
+    /// that the writer has seen, and the turn is appended right behind it or not at all.
+    /// </summary>
+    public ConversationLock? Conversation { get; init; }
+
+    /// <summary>
     /// The turn can never be continued (it failed): it goes to a branch of its own, so that its log's tail stays where it is.
     /// </summary>
     public bool Aside { get; init; }

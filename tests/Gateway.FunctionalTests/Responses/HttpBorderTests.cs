@@ -147,7 +147,6 @@ public sealed class HttpBorderTests(GatewayFixture fixture) : FunctionalTest(fix
     }
 
     [Theory]
-    [InlineData("\"conversation\":\"conv_x\"", "conversation")]
     [InlineData("\"prompt\":{\"id\":\"p\"}", "prompt")]
     [InlineData("\"moderation\":{\"model\":\"m\"}", "moderation")]
     public async Task Feature_OfALaterIssue_IsAnUnsupportedParameter(string member, string param) =>

@@ -83,6 +83,13 @@ public abstract class RestartTest : IAsyncLifetime
         return await Reply.ReadAsync(response);
     }
 
+    private protected async Task<Reply> PostToAsync(string path, string json)
+    {
+        using var content = new StringContent(json, Encoding.UTF8, "application/json");
+        using var response = await Gateway.Client.PostAsync(path, content, Cancellation);
+        return await Reply.ReadAsync(response);
+    }
+
     private protected static HttpRequestMessage Post(string json) => new(HttpMethod.Post, "/v1/responses")
     {
         Content = new StringContent($"{{\"model\":\"{GatewayFixture.Model}\",{json.TrimStart()[1..]}", Encoding.UTF8, "application/json"),

@@ -69,4 +69,26 @@ public sealed class RestartTests : RestartTest
         Assert.Equal(["user", "assistant", "user"], Upstream.LastCall.Roles);
         Assert.Equal("completed", again.Final.Text("status"));
     }
+
+    [Fact]
+    public async Task Conversation_KilledWhileAResponseIsMadeInIt_GoesOnAtOnce()
+    {
+        await StartAsync("sqlite");
+        var id = (await PostToAsync("/v1/conversations", """{"items":[{"role":"user","content":"Q0"}],"metadata":{"a":"b"}}""")).AssertOk().Text("id");
+        Upstream.Enqueue(ChatAnswer.Say("A1"));
+        await StreamAsync($$"""{"conversation":"{{id}}","input":"Q1"}""");
+        var script = Misbehaviours.Of(Misbehaviour.HangMidStream).Single().Script;
+        Upstream.Enqueue(script);
+        using var request = Post($$"""{"stream":true,"input":"Q2","conversation":"{{id}}"}""");
+        using var response = await Gateway.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await script.Hold.Reached;
+
+        await RestartAsync("sqlite");
+
+        // The store is one process's: whoever held the conversation is gone.
+        Assert.Equal("b", (await GetAsync($"/v1/conversations/{id}")).AssertOk().Text("metadata.a"));
+        (await PostAsync($$"""{"conversation":"{{id}}","input":"Q3"}""")).AssertOk();
+        Assert.Equal(["Q0", "Q1", "A1", "Q3"], Upstream.LastCall.Messages.Select(m => m!["content"]!.GetValue<string>()));
+        Assert.Equal(5, (await GetAsync($"/v1/conversations/{id}/items")).AssertOk().Each("data").Count());
+    }
 }

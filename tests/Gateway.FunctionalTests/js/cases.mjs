@@ -198,6 +198,66 @@ const cases = {
     assert.equal((await client.responses.cancel(id)).status, 'cancelled');
     const foreground = await client.responses.create({ model, input: 'Hi' });
     await assert.rejects(client.responses.cancel(foreground.id), BadRequestError);
+  async conversation_objects() {
+    const created = await client.conversations.create({ metadata: { a: 'b' }, items: [{ role: 'user', content: 'N0' }] });
+    assert.equal(created.object, 'conversation');
+    assert.equal((await client.conversations.retrieve(created.id)).metadata.a, 'b');
+    assert.equal((await client.conversations.update(created.id, { metadata: { c: 'd' } })).metadata.c, 'd');
+    const deleted = await client.conversations.delete(created.id);
+    assert.deepEqual([deleted.id, deleted.object, deleted.deleted], [created.id, 'conversation.deleted', true]);
+    await assert.rejects(client.conversations.retrieve(created.id), NotFoundError);
+    assert.ok((await client.conversations.create()).id);
+  },
+
+  async conversation_items() {
+    const { id } = await client.conversations.create();
+    for (let n = 0; n < 45; n += 15) {
+      const items = Array.from({ length: 15 }, (_, i) => ({ type: 'message', role: 'user', content: `N${n + i}` }));
+      const added = await client.conversations.items.create(id, { items, include: ['message.input_image.image_url'] });
+      assert.equal(added.data.length, 15);
+      assert.equal(added.last_id, added.data.at(-1).id);
+    }
+    for (const order of ['asc', 'desc', undefined]) {
+      const texts = [];
+      for await (const item of client.conversations.items.list(id, { limit: 20, order })) {
+        texts.push(item.content[0].text);
+      }
+      const expected = Array.from({ length: 45 }, (_, n) => `N${n}`);
+      assert.deepEqual(texts, order === 'asc' ? expected : expected.reverse());
+    }
+    const { data: [last] } = await client.conversations.items.list(id, { limit: 1 });
+    assert.deepEqual(await client.conversations.items.retrieve(last.id, { conversation_id: id }).then(({ _request_id, ...item }) => item), last);
+    assert.equal((await client.conversations.items.delete(last.id, { conversation_id: id })).id, id);
+    await assert.rejects(client.conversations.items.retrieve(last.id, { conversation_id: id }), NotFoundError);
+  },
+
+  async conversation_of_responses() {
+    const conversation = await client.conversations.create();
+    const first = await client.responses.create({ model, input: 'say one', conversation: conversation.id });
+    assert.equal(first.conversation.id, conversation.id);
+    const final = await client.responses.stream({ model, input: 'count', conversation: { id: conversation.id } }).finalResponse();
+    assert.equal(final.output_text, '3 messages');
+    assert.equal(final.conversation.id, conversation.id);
+    const items = [];
+    for await (const item of client.conversations.items.list(conversation.id, { order: 'asc' })) {
+      items.push(item);
+    }
+    assert.deepEqual(items.map((item) => item.content[0].text), ['say one', 'one', 'count', '3 messages']);
+    assert.equal(items[1].id, first.output[0].id);
+    await assert.rejects(client.responses.create({ model, input: 'Hi', conversation: conversation.id, previous_response_id: first.id }), (error) =>
+      error instanceof BadRequestError && error.code === 'mutually_exclusive_parameters');
+  },
+
+  async conversation_tool_round_trip() {
+    const { id } = await client.conversations.create();
+    const asked = await client.responses.stream({ model, input: 'call once', tools: [weather], conversation: id }).finalResponse();
+    const call = asked.output.find((item) => item.type === 'function_call');
+    const answered = await client.responses.create({
+      model, conversation: id, input: [{ type: 'function_call_output', call_id: call.call_id, output: 'sunny' }],
+    });
+    assert.equal(answered.output_text, 'The tool said sunny');
+    await assert.rejects(client.responses.create({ model, conversation: id, input: [call] }), (error) =>
+      error instanceof BadRequestError && error.message.includes(`Duplicate item found with id ${call.id}`));
   },
 
   async websocket_upgrade_is_426() {

@@ -176,6 +176,25 @@ public sealed class ItemTableTests
         Assert.Equal(stored, Requests.Text(output.WrittenMemory));
     }
 
+    [Theory]
+    [InlineData("""{"type":"message","id":"mine","role":"user","content":[]}""", """{"id":"new_9","type":"message","role":"user","content":[],"status":"completed"}""")]
+    [InlineData("""{"type":"local_shell_call_output","id":"call_1","output":"o"}""", """{"id":"new_9","type":"local_shell_call_output","call_id":"call_1","output":"o"}""")]
+    [InlineData("""{"type":"local_shell_call_output","call_id":null,"id":"call_1","output":"o"}""", """{"id":"new_9","type":"local_shell_call_output","call_id":"call_1","output":"o"}""")]
+    [InlineData("""{"type":"local_shell_call_output","id":"lsho_1","call_id":"call_1","output":"o"}""", """{"id":"new_9","type":"local_shell_call_output","call_id":"call_1","output":"o"}""")]
+    [InlineData("""{"type":"mcp_approval_response","approval_request_id":"mcpr_1","approve":true}""", """{"id":"new_9","type":"mcp_approval_response","approval_request_id":"mcpr_new","approve":true}""")]
+    [InlineData("""{"type":"mcp_approval_response","approval_request_id":"mcpr_2","approve":true}""", """{"id":"new_9","type":"mcp_approval_response","approval_request_id":"mcpr_2","approve":true}""")]
+    [InlineData("""{"type":"mcp_call","id":"mcp_1","server_label":"s","name":"n","arguments":"{}","approval_request_id":"mcpr_1"}""", """{"id":"new_9","type":"mcp_call","server_label":"s","name":"n","arguments":"{}","approval_request_id":"mcpr_new"}""")]
+    public void WriteWithId_OverTheItemsOwn_KeepsWhatTheOldOneSaid(string json, string stored)
+    {
+        Assert.Null(ItemTable.TryParse(Encoding.UTF8.GetBytes(json), "input[0]", out var item));
+        var output = new ArrayBufferWriter<byte>();
+
+        ItemTable.WriteWithId(item, "new_9", output, keepId: false, new Dictionary<string, string> { ["mcpr_1"] = "mcpr_new" });
+
+        Assert.Equal(stored, Requests.Text(output.WrittenMemory));
+        Assert.Equal(item.CallId, ItemTable.View(output.WrittenMemory).CallId);
+    }
+
     [Fact]
     public void View_StopsReadingOnceItKnows()
     {

@@ -195,8 +195,14 @@ public sealed class RequestParserTests
     [InlineData("\"previous_response_id\":\"r\",\"conversation\":\"c\"", "mutually_exclusive_parameters", "previous_response_id")] // fact 9
     [InlineData("\"background\":true,\"store\":false", "unsupported_value", "store")] // fact 10
     [InlineData("\"background\":true", "unsupported_parameter", "background")]
-    [InlineData("\"conversation\":\"conv_1\"", "unsupported_parameter", "conversation")]
-    [InlineData("\"conversation\":{\"id\":\"conv_1\"}", "unsupported_parameter", "conversation")]
+    [InlineData("\"conversation\":7", "invalid_type", "conversation")]
+    [InlineData("\"conversation\":[]", "invalid_type", "conversation")]
+    [InlineData("\"conversation\":\"\"", "invalid_value", "conversation")]
+    [InlineData("\"conversation\":\"conv 1\"", "invalid_value", "conversation")]
+    [InlineData("\"conversation\":{}", "missing_required_parameter", "conversation.id")]
+    [InlineData("\"conversation\":{\"id\":null}", "missing_required_parameter", "conversation.id")]
+    [InlineData("\"conversation\":{\"id\":7}", "invalid_type", "conversation.id")]
+    [InlineData("\"conversation\":{\"id\":\"conv/1\"}", "invalid_value", "conversation.id")]
     [InlineData("\"prompt\":{\"id\":\"p\"}", "unsupported_parameter", "prompt")]
     [InlineData("\"moderation\":{\"model\":\"m\"}", "unsupported_parameter", "moderation")]
     [InlineData("\"context_management\":{}", "invalid_type", "context_management")]

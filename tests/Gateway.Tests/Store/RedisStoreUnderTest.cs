@@ -23,6 +23,8 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
 
     public override bool CommitsKeepTheirOrder => _redis.GetServers()[0].ServerType != ServerType.Cluster;
 
+    public override IConversationStore Conversations => _store.Conversations;
+
     public static async Task<RedisStoreUnderTest> StartAsync(string connectionString)
     {
         var redis = await ConnectionMultiplexer.ConnectAsync(connectionString);
@@ -31,7 +33,7 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
         return test;
     }
 
-    /// <summary>Redis has a clock of its own: what is moved is how long each key has left, and the times in runs and in their index.</summary>
+    /// <summary>Redis has a clock of its own: what is moved is how long each key has left, and the times in runs, in their index and of holds on conversations.</summary>
     public override async Task AdvanceAsync(TimeSpan time)
     {
         Time.Advance(time);
@@ -43,6 +45,10 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
             if (left > time)
             {
                 await db.KeyExpireAsync(key, left - time);
+                if (key.ToString().EndsWith("}:c", StringComparison.Ordinal) && await db.HashExistsAsync(key, "until"))
+                {
+                    await db.HashDecrementAsync(key, "until", (long)time.TotalMilliseconds);
+                }
             }
             else
             {

@@ -140,7 +140,7 @@ public sealed class SqliteFailureTests : IDisposable
         // As the gateway of version 1 left it: some had made the table of claims already.
         using (var session = SqliteSession.OpenWriter(Database))
         {
-            session.Run("DROP TABLE run; DROP TABLE run_spec; DROP TABLE run_journal; DROP TABLE run_event; PRAGMA user_version = 1");
+            session.Run("DROP TABLE run; DROP TABLE run_spec; DROP TABLE run_journal; DROP TABLE run_event; DROP TABLE conversation; DROP TABLE place; PRAGMA user_version = 1");
             if (hasClaims)
             {
                 session.Run($"INSERT INTO claim VALUES ('{Tenant}', '{ClaimName.Of("approval")}', 'me', {long.MaxValue})");
@@ -275,7 +275,7 @@ public sealed class SqliteFailureTests : IDisposable
             }
         }
 
-        Assert.Equal(["claim", "log", "response", "run", "run_event", "run_journal", "run_spec", "turn"], tables);
+        Assert.Equal(["claim", "conversation", "log", "place", "response", "run", "run_event", "run_journal", "run_spec", "turn"], tables);
     }
 
     /// <summary>

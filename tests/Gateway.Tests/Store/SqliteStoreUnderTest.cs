@@ -20,6 +20,8 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
 
     public override IRunStore Runs => _store.Runs;
 
+    public override IConversationStore Conversations => _store.Conversations;
+
     public static async Task<SqliteStoreUnderTest> StartAsync()
     {
         var test = new SqliteStoreUnderTest();
@@ -38,7 +40,7 @@ internal sealed class SqliteStoreUnderTest : StoreUnderTest
     public override async Task<int> CountAsync()
     {
         await SweepAsync();
-        string[] tables = ["response", "log", "turn", "claim", "run", "run_spec", "run_journal", "run_event"];
+        string[] tables = ["response", "log", "turn", "claim", "run", "run_spec", "run_journal", "run_event", "conversation", "place"];
         return await QueryAsync("SELECT " + string.Join(" + ", tables.Select(table => $"(SELECT count(*) FROM {table})")));
     }
 

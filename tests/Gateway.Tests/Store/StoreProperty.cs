@@ -4,8 +4,11 @@ using Gateway.Store;
 
 namespace Gateway.Tests.Store;
 
-/// <summary>Any sequence of appends, branches, races, deletions and passing time means the same to a store and to the model.</summary>
-internal static class StoreProperty
+/// <summary>
+/// Any sequence of appends, branches, races, deletions, conversations with their writers, and passing time means the same to a store and to the
+/// model.
+/// </summary>
+internal static partial class StoreProperty
 {
     public enum Kind
     {
@@ -17,6 +20,15 @@ internal static class StoreProperty
         SendAgain,
         Delete,
         TimePasses,
+        StartTalk,
+        AddItems,
+        Hold,
+        Say,
+        Fail,
+        Renew,
+        Release,
+        EraseItem,
+        DeleteTalk,
     }
 
     public static Task CheckAsync(Func<Task<StoreUnderTest>> open)
@@ -29,15 +41,24 @@ internal static class StoreProperty
                        (1, Gen.Constant(Kind.Aside)),
                        (1, Gen.Constant(Kind.SendAgain)),
                        (2, Gen.Constant(Kind.Delete)),
-                       (2, Gen.Constant(Kind.TimePasses)))
+                       (2, Gen.Constant(Kind.TimePasses)),
+                       (2, Gen.Constant(Kind.StartTalk)),
+                       (3, Gen.Constant(Kind.AddItems)),
+                       (4, Gen.Constant(Kind.Hold)),
+                       (5, Gen.Constant(Kind.Say)),
+                       (1, Gen.Constant(Kind.Fail)),
+                       (1, Gen.Constant(Kind.Renew)),
+                       (1, Gen.Constant(Kind.Release)),
+                       (3, Gen.Constant(Kind.EraseItem)),
+                       (1, Gen.Constant(Kind.DeleteTalk)))
                    from which in Gen.Choose(0, 1000)
                    from hours in Gen.Choose(1, 20)
                    select new Step(kind, which, hours);
-        var sequences = Arb.From(step.ArrayOf().Resize(40), WithoutOne);
+        var sequences = Arb.From(step.ArrayOf().Resize(60), WithoutOne);
 
         // FsCheck runs a property on the caller's thread.
         return Task.Run(() => Prop.ForAll(sequences, steps => RunAsync(open, steps).GetAwaiter().GetResult())
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(50)));
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(80)));
     }
 
     private static IEnumerable<Step[]> WithoutOne(Step[] steps) =>
@@ -57,7 +78,7 @@ internal static class StoreProperty
 
     internal sealed record Step(Kind Kind, int Which, int Hours);
 
-    private sealed class Run(StoreUnderTest test, ModelStore model)
+    private sealed partial class Run(StoreUnderTest test, ModelStore model)
     {
         private static readonly CancellationToken None = CancellationToken.None;
         private readonly List<TurnCommit> _commits = [];
@@ -79,7 +100,7 @@ internal static class StoreProperty
                     return;
             }
 
-            if (_commits.Count == 0)
+            if (await DoInTalkAsync(step) || _commits.Count == 0)
             {
                 return;
             }
@@ -114,6 +135,7 @@ internal static class StoreProperty
                 Assert.Equal(model.Get(commit.Id)?.Text(), (await test.Store.GetAsync(test.Tenant, commit.Id, None))?.Turn.Text());
             }
 
+            await CompareTalksAsync();
             var page = await test.Store.ListAsync(test.Tenant, new ListQuery(1000, null, null), None);
             Assert.Equal(model.List(), page?.Data.Select(stored => stored.Record.Id));
 
@@ -125,9 +147,11 @@ internal static class StoreProperty
 
         private TurnCommit Child(Chain parent) => Commits.Child(test.Tenant, parent, test.Time.GetUtcNow(), Text());
 
+        private static TimeSpan RetentionOf(Step step) => TimeSpan.FromHours(10 + step.Which % 3 * 15);
+
         private async Task CommitAsync(TurnCommit commit, Step step)
         {
-            var kept = commit with { Retention = TimeSpan.FromHours(10 + step.Which % 3 * 15) };
+            var kept = commit with { Retention = RetentionOf(step) };
             Assert.Equal(model.Commit(kept), await test.Store.CommitAsync(kept, None));
             _commits.Add(kept);
         }

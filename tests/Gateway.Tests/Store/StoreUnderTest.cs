@@ -33,6 +33,8 @@ internal abstract class StoreUnderTest : IAsyncDisposable
 
     public ITenantEraser Eraser => (ITenantEraser)Store;
 
+    public abstract IConversationStore Conversations { get; }
+
     public string Tenant { get; } = "t" + Guid.NewGuid().ToString("N")[..12];
 
     public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 3, 14, 12, 0, 0, TimeSpan.Zero));

@@ -32,6 +32,8 @@ public sealed class FireworksDialect : Dialect
 
     public override bool ShowsServerEvents => false;
 
+    public override bool ServesConversations => false;
+
     /// <summary>Lists of tools are not shown; an outcome is an item behind its call.</summary>
     public override int CountShown(ReadOnlyMemory<byte> item) => ItemTable.View(item).Kind switch
     {

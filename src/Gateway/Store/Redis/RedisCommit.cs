@@ -47,7 +47,15 @@ internal sealed class RedisCommit
             day,
             (now + commit.Retention).ToUnixTimeMilliseconds(),
             0,
+            commit.Conversation is { } conversation ? conversation.Id.Self : RedisValue.EmptyString,
+            commit.Conversation?.Token ?? RedisValue.EmptyString,
+            commit.Id.Self,
         ];
+        if (commit.Conversation is not null)
+        {
+            keys.Add(RedisKeys.Conversation(commit.Tenant, commit.Id.Chain));
+            keys.Add(RedisKeys.Places(commit.Tenant, commit.Id.Chain));
+        }
 
         // Nobody continues a turn that is aside: it needs its own log only.
         if (!commit.Aside)
@@ -60,7 +68,7 @@ internal sealed class RedisCommit
                 {
                     keys.AddRange(logs);
                     arguments.AddRange(counts);
-                    arguments[OthersArgument] = arguments.Count - OthersArgument - 1;
+                    arguments[OthersArgument] = chain.Count();
                 }
                 else
                 {
@@ -136,6 +144,8 @@ internal sealed class RedisCommit
             3 => CommitOutcome.HistoryLost,
             4 => CommitOutcome.Fenced,
             5 => throw new InvalidDataException("The event log of a run is shorter than its last events say."),
+            6 => CommitOutcome.ConversationTaken,
+            7 => CommitOutcome.ConversationGone,
             _ => throw new InvalidDataException($"The commit script answered {outcome}."),
         };
     }

@@ -32,6 +32,17 @@ internal sealed class RedisIndex(TimeProvider time)
     public static Task RemoveAsync(IDatabase db, string tenant, ResponseRecord record) =>
         db.SortedSetRemoveAsync(RedisKeys.Index(tenant, RedisKeys.Day(record.CreatedAt)), record.Id.ToString());
 
+    /// <summary>Removes those of several turns that are responses and are still kept.</summary>
+    public static async Task RemoveAsync(IDatabase db, string tenant, IReadOnlyList<ResponseId> turns)
+    {
+        var heads = await Task.WhenAll(
+            turns.Select(id => db.StringGetRangeAsync(RedisKeys.Record(tenant, id), 0, RecordCodec.CreatedPrefix - 1, Primary))).ConfigureAwait(false);
+        var days = turns.Zip(heads)
+            .Where(static turn => !turn.Second.IsNullOrEmpty)
+            .GroupBy(static turn => RedisKeys.Day(RecordCodec.DecodeCreated(((ReadOnlyMemory<byte>)turn.Second).Span)), static turn => (RedisValue)turn.First.ToString());
+        await Task.WhenAll(days.Select(day => db.SortedSetRemoveAsync(RedisKeys.Index(tenant, day.Key), [.. day]))).ConfigureAwait(false);
+    }
+
     /// <summary>A walk from the query's cursor. Null when the cursor is not a response of the tenant.</summary>
     public async Task<RedisIndexWalk?> WalkAsync(IDatabase db, string tenant, ListQuery query)
     {

@@ -31,6 +31,12 @@ internal static class RedisKeys
 
     public static RedisKey Log(string tenant, string chain, string branch) => $"gw:{{{tenant}/{chain}}}:l:{branch}";
 
+    /// <summary>The conversation of a chain: a hash (docs/design/store.md).</summary>
+    public static RedisKey Conversation(string tenant, string chain) => $"gw:{{{tenant}/{chain}}}:c";
+
+    /// <summary>The turns of a chain's conversation: a hash of their selfs and their places in its log, -1 for none.</summary>
+    public static RedisKey Places(string tenant, string chain) => $"gw:{{{tenant}/{chain}}}:p";
+
     public static RedisKey Claim(string tenant, string name) => $"gw:{{{tenant}}}:claim:{ClaimName.Of(name)}";
 
     public static RedisKey Index(string tenant, string day) => $"gw:{{{tenant}}}:index:{day}";

@@ -34,10 +34,14 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         _index = new RedisIndex(time);
         _patience = new RedisPatience(options.CommandTimeout, time);
         Runs = new RedisRunStore(_connection, _watch, options.CommandTimeout);
+        Conversations = new RedisConversationStore(_connection, _watch, options, time);
     }
 
     /// <summary>The runs in the same Redis.</summary>
     public RedisRunStore Runs { get; }
+
+    /// <summary>Conversations over the same connection.</summary>
+    public RedisConversationStore Conversations { get; }
 
     public StoreHealth Health =>
         new("redis", _watch.ReachedOnce, _connection.IsConnected && !_watch.FailedJustNow, _connection.Warning);
@@ -133,7 +137,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
 
         var logs = await Task.WhenAll(replies).WaitAsync(cancellationToken).ConfigureAwait(false);
         return ReadTurns(path, logs) is { } turns
-            ? new Chain(record, turns, ParentIsTail: logs[^1].Length == path[^1].Count)
+            ? new Chain(record, turns, ParentIsTail: path[^1].IsTailOf(logs[^1].Length))
             : null;
     }
 
@@ -221,11 +225,14 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         }
 
         var own = record.Path[^1];
+        List<RedisKey> keys = [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)];
+        if (own.Branch == CommitPlan.ConversationBranch)
+        {
+            keys.Add(RedisKeys.Conversation(tenant, own.Chain));
+        }
+
         var erased = await _patience.RunAsync(
-            () => db.ScriptEvaluateAsync(
-                RedisScripts.Delete,
-                [RedisKeys.Record(tenant, id), RedisKeys.Events(tenant, id), RedisKeys.Log(tenant, own.Chain, own.Branch)],
-                [own.Count - 1, TurnCodec.Erased]),
+            () => db.ScriptEvaluateAsync(RedisScripts.Delete, [.. keys], [own.Count - 1, TurnCodec.Erased]),
             cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
         await RedisIndex.RemoveAsync(db, tenant, record).WaitAsync(cancellationToken).ConfigureAwait(false);
         return (long)erased == 1;

@@ -37,6 +37,22 @@ internal static class RedisScripts
 
     public static string RunDelete { get; } = Read("run-delete");
 
+    public static string ConversationCreate { get; } = Read("conversation_create");
+
+    public static string ConversationAdd { get; } = Read("conversation_add");
+
+    public static string ConversationSet { get; } = Read("conversation_set");
+
+    public static string ConversationOpen { get; } = Read("conversation_open");
+
+    public static string ConversationRenew { get; } = Read("conversation_renew");
+
+    public static string ConversationRelease { get; } = Read("conversation_release");
+
+    public static string ConversationEdit { get; } = Read("conversation_edit");
+
+    public static string ConversationDelete { get; } = Read("conversation_delete");
+
     private static string Read(string name)
     {
         var resource = $"Gateway.Store.Redis.{name}.lua";

@@ -3,6 +3,7 @@
 -- KEYS[1]  record of the response
 -- KEYS[2]  its event log
 -- KEYS[3]  the log that holds its turn
+-- KEYS[4]  record of the conversation, when that log is a conversation's
 -- ARGV[1]  index of the turn in the log
 -- ARGV[2]  what takes the turn's place, so that the turns behind it keep their index
 --
@@ -15,7 +16,11 @@ if redis.call('DEL', KEYS[1]) == 0 then
   return 0
 end
 redis.call('DEL', KEYS[2])
-if redis.call('LLEN', KEYS[3]) > tonumber(ARGV[1]) then
+local turn = redis.call('LINDEX', KEYS[3], ARGV[1])
+if turn then
   redis.call('LSET', KEYS[3], ARGV[1], ARGV[2])
+  if KEYS[4] and redis.call('EXISTS', KEYS[4]) == 1 then
+    redis.call('HINCRBY', KEYS[4], 'bytes', #ARGV[2] - #turn)
+  end
 end
 return 1

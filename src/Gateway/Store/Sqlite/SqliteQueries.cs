@@ -63,7 +63,7 @@ internal static class SqliteQueries
                 }
 
                 turns.Add(turn);
-                isTail = rows.GetInt64(1) == segment.Count;
+                isTail = segment.IsTailOf(rows.GetInt64(1));
             }
 
             if (missing > 0)

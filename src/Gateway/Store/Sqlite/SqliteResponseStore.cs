@@ -27,14 +27,18 @@ internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStor
         _logger = logger;
         _watch = new StoreWatch("sqlite", metrics, time, logger);
         Runs = new SqliteRunStore(this, time);
+        Conversations = new SqliteConversationStore(this);
     }
 
     /// <summary>The runs in the same file.</summary>
     public SqliteRunStore Runs { get; }
 
+    /// <summary>Conversations in the same file.</summary>
+    public SqliteConversationStore Conversations { get; }
+
     public StoreHealth Health => new("sqlite", _watch.ReachedOnce, _writer is not null && !_watch.FailedJustNow);
 
-    private long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
+    internal long Now => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <exception cref="StoreUnavailableException">The folder or the database can not be used. The message says why.</exception>
     public async Task StartAsync()
@@ -47,6 +51,7 @@ internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStor
 
             // Whoever held them was the process before: the folder's lock says that it is gone.
             await _writer.WriteAsync(session => SqliteRuns.FreeAll(session, Now), CancellationToken.None).ConfigureAwait(false);
+            await _writer.WriteAsync(SqliteConversations.ReleaseAll, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Microsoft.Data.Sqlite.SqliteException e)
         {

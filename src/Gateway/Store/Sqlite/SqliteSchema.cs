@@ -89,8 +89,34 @@ internal static class SqliteSchema
         ) STRICT;
         """;
 
+    // A turn's place is its position in the conversation's log, -1 when it is not in it. A hold is of this process: there is no
+    // other, and what one that ended has held is free.
+    private const string Conversations = """
+        CREATE TABLE conversation (
+            tenant TEXT NOT NULL,
+            chain TEXT NOT NULL,
+            self TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            metadata BLOB NOT NULL,
+            bytes INTEGER NOT NULL,
+            last TEXT,
+            owner TEXT,
+            held INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (tenant, chain)
+        ) STRICT;
+        CREATE INDEX conversation_expires ON conversation (expires);
+        CREATE TABLE place (
+            tenant TEXT NOT NULL,
+            chain TEXT NOT NULL,
+            self TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            PRIMARY KEY (tenant, chain, self)
+        ) STRICT, WITHOUT ROWID;
+        """;
+
     /// <summary>The way from an empty file to the newest version; the version is how many of them were taken. Only ever add to the end.</summary>
-    private static readonly string[] Steps = [Responses, Claims, Runs];
+    private static readonly string[] Steps = [Responses, Claims, Runs, Conversations];
 
     public static int Version => Steps.Length;
 

@@ -29,7 +29,7 @@ internal static class SqliteWrites
         }
 
         var outcome = CommitTurn(session, commit, turn, now);
-        if (outcome != CommitOutcome.HistoryLost)
+        if (outcome is CommitOutcome.Appended or CommitOutcome.Branched)
         {
             SqliteRuns.End(session, run, fence, lastEvents, now);
         }
@@ -48,12 +48,7 @@ internal static class SqliteWrites
         session.Prepare("DELETE FROM response WHERE tenant = $1 AND chain = $2 AND self = $3", tenant, id.Chain, id.Self).ExecuteNonQuery();
         SqliteRuns.RemoveEnded(session, new RunKey(tenant, id));
         var own = record.Path[^1];
-        session.Prepare(
-            """
-            UPDATE turn SET data = $5
-            WHERE position = $4 AND log = (SELECT id FROM log WHERE tenant = $1 AND chain = $2 AND branch = $3)
-            """,
-            tenant, own.Chain, own.Branch, own.Count - 1, TurnCodec.Erased).ExecuteNonQuery();
+        Replace(session, tenant, own, TurnCodec.Erased);
         return true;
     }
 
@@ -98,16 +93,23 @@ internal static class SqliteWrites
             now, limit).ExecuteNonQuery();
         var claims = session.Prepare(
             "DELETE FROM claim WHERE (tenant, name) IN (SELECT tenant, name FROM claim WHERE expires <= $1 LIMIT $2)", now, limit).ExecuteNonQuery();
-        return responses + turns + logs + claims + SqliteRuns.Sweep(session, now, limit);
+        return responses + turns + logs + claims + SqliteRuns.Sweep(session, now, limit) + SqliteConversations.Sweep(session, now, limit);
     }
 
     private static CommitOutcome CommitTurn(SqliteSession session, TurnCommit commit, byte[] turn, long now)
     {
         var expires = now + (long)commit.Retention.TotalMilliseconds;
         var plan = CommitPlan.For(commit);
+        if (commit.Conversation is { } hold
+            && SqliteConversations.CheckWriter(session, commit.Tenant, hold, mayWait: commit.Aside, now) is { } refused)
+        {
+            return refused;
+        }
+
         if (commit.Aside)
         {
             Write(session, commit, turn, plan.Branched, expires, now);
+            SqliteConversations.Join(session, commit, SqliteConversations.NoPlace, turn.Length, expires);
             return CommitOutcome.Branched;
         }
 
@@ -115,6 +117,11 @@ internal static class SqliteWrites
         if (length < plan.Log.Count || plan.Others.Any(other => Length(session, commit.Tenant, other, now) < other.Count))
         {
             return CommitOutcome.HistoryLost;
+        }
+
+        if (commit.Conversation is not null && length != plan.Log.Count)
+        {
+            return CommitOutcome.ConversationTaken;
         }
 
         foreach (var other in plan.Others)
@@ -130,6 +137,7 @@ internal static class SqliteWrites
         if (length == plan.Log.Count)
         {
             Write(session, commit, turn, plan.Appended, expires, now);
+            SqliteConversations.Join(session, commit, plan.Log.Count, turn.Length, expires);
             return CommitOutcome.Appended;
         }
 
@@ -157,23 +165,14 @@ internal static class SqliteWrites
             tenant, limit).ExecuteNonQuery();
         var claims = session.Prepare(
             "DELETE FROM claim WHERE (tenant, name) IN (SELECT tenant, name FROM claim WHERE tenant = $1 LIMIT $2)", tenant, limit).ExecuteNonQuery();
-        return new TenantErasure(responses, (long)responses + turns + logs + claims + SqliteRuns.EraseTenant(session, tenant, limit));
+        var runs = SqliteRuns.EraseTenant(session, tenant, limit);
+        var conversations = SqliteConversations.EraseTenant(session, tenant, limit);
+        return new TenantErasure(responses, (long)responses + turns + logs + claims + runs + conversations);
     }
 
     private static void Write(SqliteSession session, TurnCommit commit, byte[] turn, PathSegment[] path, long expires, long now)
     {
-        var own = path[^1];
-        RemoveExpired(session, commit.Tenant, own, now);
-        var log = session.Prepare(
-            """
-            INSERT INTO log (tenant, chain, branch, length, expires) VALUES ($1, $2, $3, 1, $4)
-            ON CONFLICT DO UPDATE SET length = length + 1, expires = max(expires, excluded.expires)
-            RETURNING id
-            """,
-            commit.Tenant, own.Chain, own.Branch, expires).ExecuteScalar();
-        session.Prepare(
-            "INSERT INTO turn (log, position, data) VALUES ($1, $2, $3)",
-            Convert.ToInt64(log, CultureInfo.InvariantCulture), own.Count - 1, turn).ExecuteNonQuery();
+        Append(session, commit.Tenant, path[^1], turn, expires, now);
         session.Prepare(
             "INSERT OR REPLACE INTO response (tenant, chain, self, created, expires, record) VALUES ($1, $2, $3, $4, $5, $6)",
             commit.Tenant,
@@ -184,19 +183,60 @@ internal static class SqliteWrites
             (byte[])[.. RecordCodec.EncodeHead(commit, path), .. commit.Envelope.Span]).ExecuteNonQuery();
     }
 
+    /// <summary>Appends a turn to a log; its place is the last of <paramref name="own"/>.</summary>
+    public static void Append(SqliteSession session, string tenant, PathSegment own, byte[] turn, long expires, long now)
+    {
+        RemoveExpired(session, tenant, own, now);
+        var log = session.Prepare(
+            """
+            INSERT INTO log (tenant, chain, branch, length, expires) VALUES ($1, $2, $3, 1, $4)
+            ON CONFLICT DO UPDATE SET length = length + 1, expires = max(expires, excluded.expires)
+            RETURNING id
+            """,
+            tenant, own.Chain, own.Branch, expires).ExecuteScalar();
+        session.Prepare(
+            "INSERT INTO turn (log, position, data) VALUES ($1, $2, $3)",
+            Convert.ToInt64(log, CultureInfo.InvariantCulture), own.Count - 1, turn).ExecuteNonQuery();
+    }
+
+    /// <summary>Puts another turn in the place of the last of <paramref name="own"/>; a conversation's size follows.</summary>
+    public static void Replace(SqliteSession session, string tenant, PathSegment own, byte[] turn)
+    {
+        if (own.Branch == CommitPlan.ConversationBranch)
+        {
+            session.Prepare(
+                """
+                UPDATE conversation SET bytes = bytes + $5 - ifnull((
+                    SELECT length(turn.data) FROM log JOIN turn ON turn.log = log.id
+                    WHERE log.tenant = $1 AND log.chain = $2 AND log.branch = $3 AND turn.position = $4), $5)
+                WHERE tenant = $1 AND chain = $2
+                """,
+                tenant, own.Chain, own.Branch, own.Count - 1, turn.Length).ExecuteNonQuery();
+        }
+
+        session.Prepare(
+            """
+            UPDATE turn SET data = $5
+            WHERE position = $4 AND log = (SELECT id FROM log WHERE tenant = $1 AND chain = $2 AND branch = $3)
+            """,
+            tenant, own.Chain, own.Branch, own.Count - 1, turn).ExecuteNonQuery();
+    }
+
     public static bool RecordExists(SqliteSession session, string tenant, ResponseId id, long now) =>
         session.Prepare(
             "SELECT 1 FROM response WHERE tenant = $1 AND chain = $2 AND self = $3 AND expires > $4",
             tenant, id.Chain, id.Self, now).ExecuteScalar() is not null;
 
-    private static long Length(SqliteSession session, string tenant, PathSegment log, long now) =>
+    /// <summary>How many turns a log has.</summary>
+    public static long Length(SqliteSession session, string tenant, PathSegment log, long now) =>
         Convert.ToInt64(
             session.Prepare(
                 "SELECT length FROM log WHERE tenant = $1 AND chain = $2 AND branch = $3 AND expires > $4",
                 tenant, log.Chain, log.Branch, now).ExecuteScalar(),
             CultureInfo.InvariantCulture);
 
-    private static void Keep(SqliteSession session, string tenant, PathSegment log, long expires) =>
+    /// <summary>Lets a log live until then at least.</summary>
+    public static void Keep(SqliteSession session, string tenant, PathSegment log, long expires) =>
         session.Prepare(
             "UPDATE log SET expires = $4 WHERE tenant = $1 AND chain = $2 AND branch = $3 AND expires < $4",
             tenant, log.Chain, log.Branch, expires).ExecuteNonQuery();

@@ -1,0 +1,24 @@
+-- Puts other metadata in the place of a conversation's.
+--
+-- KEYS[1]  record of the conversation
+-- KEYS[2]  places of its turns
+-- KEYS[3]  its log
+-- ARGV[1]  self, the secret half of its id
+-- ARGV[2]  metadata
+-- ARGV[3]  retention in milliseconds
+--
+-- Returns when it was created, in milliseconds, or nil when there is no such conversation.
+--
+-- Atomic, because a write behind a test could bring back a part of a conversation that was deleted in between, without an expiry.
+
+local held = redis.call('HMGET', KEYS[1], 'self', 'deleted', 'created')
+if held[1] ~= ARGV[1] or held[2] then
+  return nil
+end
+redis.call('HSET', KEYS[1], 'metadata', ARGV[2])
+for i = 1, 3 do
+  if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then
+    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+  end
+end
+return held[3]

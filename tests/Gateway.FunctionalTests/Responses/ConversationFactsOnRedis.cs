@@ -1,0 +1,3 @@
+namespace Gateway.FunctionalTests.Responses;
+
+public sealed class ConversationFactsOnRedis(RedisGatewayFixture fixture) : ConversationFacts(fixture), IClassFixture<RedisGatewayFixture>;

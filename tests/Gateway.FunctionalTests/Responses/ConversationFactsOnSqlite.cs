@@ -1,0 +1,3 @@
+namespace Gateway.FunctionalTests.Responses;
+
+public sealed class ConversationFactsOnSqlite(GatewayFixture fixture) : ConversationFacts(fixture), IClassFixture<GatewayFixture>;
