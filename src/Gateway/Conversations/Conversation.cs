@@ -9,6 +9,9 @@ namespace Gateway.Conversations;
 /// <summary>What a request continues, and everything the model must see.</summary>
 internal sealed class Conversation
 {
+    /// <summary>Deeper than any limit on requests, so that what was accepted once can always be read again.</summary>
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = 1024 };
+
     /// <summary>The parent response; null when the request starts a chain.</summary>
     public required Chain? Chain { get; init; }
 
@@ -38,7 +41,7 @@ internal sealed class Conversation
             return null;
         }
 
-        using var envelope = JsonDocument.Parse(Chain.Parent.Envelope);
+        using var envelope = JsonDocument.Parse(Chain.Parent.Envelope, AnyDepth);
         return envelope.RootElement.GetProperty("model"u8).GetString();
     }
 
@@ -50,7 +53,7 @@ internal sealed class Conversation
             return [];
         }
 
-        using var envelope = JsonDocument.Parse(Chain.Parent.Envelope);
+        using var envelope = JsonDocument.Parse(Chain.Parent.Envelope, AnyDepth);
         return ToolNames.FromEcho(Encoding.UTF8.GetBytes(envelope.RootElement.GetProperty("tools"u8).GetRawText()));
     }
 
