@@ -9,6 +9,8 @@ namespace Gateway.Conversations;
 /// <summary>What a request continues, and everything the model must see. Disposing it lets others write to the conversation it is in.</summary>
 internal sealed class Conversation : IAsyncDisposable
 {
+    /// <summary>Deeper than any limit on requests, so that what was accepted once can always be read again.</summary>
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = 1024 };
     private readonly ResponseId? _newId;
 
     /// <summary>The parent response; null when the request starts a chain or is in a conversation.</summary>
@@ -66,7 +68,7 @@ internal sealed class Conversation : IAsyncDisposable
             return null;
         }
 
-        using var envelope = JsonDocument.Parse(ParentEnvelope);
+        using var envelope = JsonDocument.Parse(ParentEnvelope, AnyDepth);
         return envelope.RootElement.GetProperty("model"u8).GetString();
     }
 
@@ -78,7 +80,7 @@ internal sealed class Conversation : IAsyncDisposable
             return [];
         }
 
-        using var envelope = JsonDocument.Parse(ParentEnvelope);
+        using var envelope = JsonDocument.Parse(ParentEnvelope, AnyDepth);
         return ToolNames.FromEcho(Encoding.UTF8.GetBytes(envelope.RootElement.GetProperty("tools"u8).GetRawText()));
     }
 

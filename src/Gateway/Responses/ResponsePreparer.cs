@@ -86,16 +86,16 @@ internal sealed class ResponsePreparer(
     /// <summary>A response that can only fail, since what it needs is not there any more: enough of it to tell that.</summary>
     public static PreparedResponse PrepareFailed(
         Dialect dialect, Tenant tenant, ResponsesRequest request, string model, ResponseId id, DateTimeOffset createdAt) => new()
-    {
-        Dialect = dialect,
-        Tenant = tenant,
-        Request = request,
-        Conversation = Conversation.Without(request),
-        Model = model,
-        Id = id,
-        CreatedAt = createdAt,
-        IsStored = true,
-    };
+        {
+            Dialect = dialect,
+            Tenant = tenant,
+            Request = request,
+            Conversation = Conversation.Without(request),
+            Model = model,
+            Id = id,
+            CreatedAt = createdAt,
+            IsStored = true,
+        };
 
     private async ValueTask<ApiError?> CheckModelAsync(Tenant tenant, string model, CancellationToken cancellationToken)
     {

@@ -31,7 +31,7 @@ internal static class StoredResponseWriter
     /// <summary>The response was made in the background.</summary>
     public static bool IsBackground(StoredResponse response)
     {
-        using var envelope = JsonDocument.Parse(response.Record.Envelope);
+        using var envelope = JsonDocument.Parse(response.Record.Envelope, new JsonDocumentOptions { MaxDepth = 1024 });
         return envelope.RootElement.TryGetProperty("background"u8, out var background) && background.ValueKind == JsonValueKind.True;
     }
 

@@ -91,6 +91,11 @@ internal sealed class RunExecutor(
             if (ended)
             {
                 var status = System.Text.Encoding.ASCII.GetString(events.State.StatusText);
+                if (events.State.Error is { } why)
+                {
+                    metrics.ErrorTold(why.Status, why.Code);
+                }
+
                 metrics.ResponseFinished(prepared.Dialect.Name, status, prepared.Request.Stream, time.GetElapsedTime(started));
                 return status;
             }

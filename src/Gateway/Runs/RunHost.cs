@@ -23,6 +23,9 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// <summary>How long calls that run may take to finish when their run is handed over: cut off, nobody would know what they did.</summary>
     private static readonly TimeSpan CallPatience = TimeSpan.FromSeconds(5);
 
+    /// <summary>How many more runs are looked at than there is room for: those of a tenant that has enough to do must not keep the others waiting.</summary>
+    private const int Spare = 256;
+
     /// <summary>When this much of a lease has gone by without a word from the store, the run is given up: another replica may take it soon.</summary>
     private const double SafePart = 0.7;
 
@@ -359,14 +362,22 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             return;
         }
 
-        foreach (var key in await _runs.FindFreeAsync(room, _stopping.Token))
+        foreach (var key in await _runs.FindFreeAsync(room + Spare, _stopping.Token))
         {
-            if (_handsOver)
+            if (_handsOver || _active.Count >= _options.Concurrent)
             {
                 return;
             }
 
-            await TryTakeAsync(key, toEnd: false, _stopping.Token);
+            try
+            {
+                await TryTakeAsync(key, toEnd: false, _stopping.Token);
+            }
+            catch (InvalidDataException e)
+            {
+                // One that this version can not read must not keep the others waiting.
+                RunLog.ScanFailed(_logger, e);
+            }
         }
     }
 

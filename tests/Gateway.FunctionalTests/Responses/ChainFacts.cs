@@ -205,4 +205,23 @@ public abstract class ChainFacts(GatewayFixture fixture) : FunctionalTest(fixtur
     }
 
     private static IEnumerable<string> Contents(RecordedCall call) => call.Messages.Select(m => m!["content"]!.GetValue<string>());
+
+    [Fact]
+    public async Task ParentWithDeepTools_GivesItsModelToARequestThatNamesNone()
+    {
+        await UseOwnGatewayAsync(("Gateway:Limits:JsonDepth", "200"));
+
+        // Left out of the call, since it is bound to nothing, and echoed.
+        var schema = string.Concat(Enumerable.Repeat("{\"a\":", 80)) + "{}" + new string('}', 80);
+        using var content = new StringContent(
+            $$"""{"model":"{{GatewayFixture.Model}}","input":"Hi","tools":[{"type":"web_search","filters":{{schema}}}]}""", new System.Net.Http.Headers.MediaTypeHeaderValue("application/json"));
+        using var reply = await Gateway.Client.PostAsync(new Uri("/v1/responses", UriKind.Relative), content, Cancellation);
+        var body = await reply.Content.ReadAsStringAsync(Cancellation);
+        Assert.True(reply.IsSuccessStatusCode, body);
+        var id = body[(body.IndexOf("resp_", StringComparison.Ordinal))..].Split('"')[0];
+
+        var child = (await PostAsync($$"""{"input":"And?","previous_response_id":"{{id}}"}""")).AssertOk();
+
+        Assert.Equal(GatewayFixture.Model, child.Text("model"));
+    }
 }

@@ -127,7 +127,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
             await timer.WaitForNextTickAsync(cancellationToken);
         }
 
-        string[] kept = [":r:", ":l:", ":e:", ":index:"];
+        string[] kept = [":r:", ":l:", ":e:", ":index:", ":days"];
         Assert.All(
             redis.GetServer(redis.GetEndPoints()[0]).Keys(pattern: "*").Select(key => (string)key!).Where(key => key != index),
             key => Assert.Contains(kept, kind => key.Contains(kind, StringComparison.Ordinal)));
