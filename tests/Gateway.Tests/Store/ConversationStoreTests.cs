@@ -524,6 +524,30 @@ public abstract class ConversationStoreTests
         Assert.True(await test.Conversations.DeleteConversationAsync(test.Tenant, id, None));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Expiry_OfFirstItemsWithAShorterRetention_IsTheConversations(bool response)
+    {
+        await using var test = await OpenAsync();
+        var id = await test.StartTalkAsync();
+        var brief = TimeSpan.FromHours(1);
+        if (response)
+        {
+            await test.OpenTalkAsync(id, "writer");
+            await test.Store.CommitAsync(test.Turn(id, "writer", 0, "one") with { Retention = brief }, None);
+        }
+        else
+        {
+            await test.Conversations.AddItemsAsync(test.Tenant, id, Talks.Items(id, "Q one", "A one"), Talks.NoLimit, brief, None);
+        }
+
+        await test.AdvanceAsync(brief * 2);
+
+        Assert.Equal(["Q one", "A one"], await test.ReadItemsAsync(id));
+        Assert.Equal(["Q one", "A one"], (await test.OpenTalkAsync(id, "next")).Texts());
+    }
+
     [Fact]
     public async Task SeveralThousandItems_AreReadPageByPageAndAsAWhole()
     {

@@ -147,7 +147,7 @@ internal sealed partial class ModelStore
         talk.Expires = Later(talk.Expires, Now + retention);
         if (_logs.TryGetValue((talk.Id.Chain, "c"), out var log) && log.Expires > Now)
         {
-            _logs[(talk.Id.Chain, "c")] = (log.Turns, Later(log.Expires, Now + retention));
+            _logs[(talk.Id.Chain, "c")] = (log.Turns, Later(log.Expires, talk.Expires));
         }
     }
 

@@ -85,8 +85,14 @@ local function join(place)
   if redis.call('HGET', KEYS[4], 'owner') == ARGV[13] then
     redis.call('HDEL', KEYS[4], 'owner', 'until')
   end
-  keep(KEYS[4])
-  keep(KEYS[5])
+
+  -- All keys of a conversation live as long as its record, also those that came later with a shorter retention.
+  local left = math.max(retention, redis.call('PTTL', KEYS[4]))
+  for _, key in ipairs({KEYS[2], KEYS[4], KEYS[5]}) do
+    if redis.call('PTTL', key) < left then
+      redis.call('PEXPIRE', key, left)
+    end
+  end
 end
 
 local function write(log, head)

@@ -33,9 +33,11 @@ end
 local length = redis.call('RPUSH', KEYS[3], ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[3], length - 1)
 redis.call('HINCRBY', KEYS[1], 'bytes', #ARGV[2])
+-- All keys live as long as the record, also those that came later with a shorter retention.
+local left = math.max(tonumber(ARGV[5]), redis.call('PTTL', KEYS[1]))
 for i = 1, 3 do
-  if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[5]) then
-    redis.call('PEXPIRE', KEYS[i], ARGV[5])
+  if redis.call('PTTL', KEYS[i]) < left then
+    redis.call('PEXPIRE', KEYS[i], left)
   end
 end
 return 0

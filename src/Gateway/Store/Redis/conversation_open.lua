@@ -32,9 +32,11 @@ end
 if tonumber(held[3]) > tonumber(ARGV[4]) then
   return {3, 0, ''}
 end
+-- All keys live as long as the record, also those that came later with a shorter retention.
+local left = math.max(tonumber(ARGV[5]), redis.call('PTTL', KEYS[1]))
 for i = 1, 3 do
-  if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[5]) then
-    redis.call('PEXPIRE', KEYS[i], ARGV[5])
+  if redis.call('PTTL', KEYS[i]) < left then
+    redis.call('PEXPIRE', KEYS[i], left)
   end
 end
 return {0, redis.call('LLEN', KEYS[3]), held[6] or ''}

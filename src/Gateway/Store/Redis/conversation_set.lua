@@ -16,9 +16,11 @@ if held[1] ~= ARGV[1] or held[2] then
   return nil
 end
 redis.call('HSET', KEYS[1], 'metadata', ARGV[2])
+-- All keys live as long as the record, also those that came later with a shorter retention.
+local left = math.max(tonumber(ARGV[3]), redis.call('PTTL', KEYS[1]))
 for i = 1, 3 do
-  if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then
-    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+  if redis.call('PTTL', KEYS[i]) < left then
+    redis.call('PEXPIRE', KEYS[i], left)
   end
 end
 return held[3]

@@ -343,10 +343,16 @@ internal static class SqliteConversations
     private static void Grow(SqliteSession session, string tenant, string chain, int bytes) =>
         session.Prepare("UPDATE conversation SET bytes = bytes + $3 WHERE tenant = $1 AND chain = $2", tenant, chain, bytes).ExecuteNonQuery();
 
+    /// <summary>Lets a conversation live until then at least, and its log as long as it, also one that came later with a shorter retention.</summary>
     private static void Keep(SqliteSession session, string tenant, string chain, long expires)
     {
         session.Prepare("UPDATE conversation SET expires = $3 WHERE tenant = $1 AND chain = $2 AND expires < $3", tenant, chain, expires).ExecuteNonQuery();
-        SqliteWrites.Keep(session, tenant, new PathSegment(chain, CommitPlan.ConversationBranch, 0), expires);
+        session.Prepare(
+            """
+            UPDATE log SET expires = max(log.expires, conversation.expires) FROM conversation
+            WHERE log.tenant = $1 AND log.chain = $2 AND log.branch = $3 AND conversation.tenant = $1 AND conversation.chain = $2
+            """,
+            tenant, chain, CommitPlan.ConversationBranch).ExecuteNonQuery();
     }
 
     private static void SetPlace(SqliteSession session, string tenant, string chain, string turn, int place) =>

@@ -235,8 +235,7 @@ internal static class SqliteWrites
                 tenant, log.Chain, log.Branch, now).ExecuteScalar(),
             CultureInfo.InvariantCulture);
 
-    /// <summary>Lets a log live until then at least.</summary>
-    public static void Keep(SqliteSession session, string tenant, PathSegment log, long expires) =>
+    private static void Keep(SqliteSession session, string tenant, PathSegment log, long expires) =>
         session.Prepare(
             "UPDATE log SET expires = $4 WHERE tenant = $1 AND chain = $2 AND branch = $3 AND expires < $4",
             tenant, log.Chain, log.Branch, expires).ExecuteNonQuery();
