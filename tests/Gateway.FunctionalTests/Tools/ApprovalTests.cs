@@ -411,7 +411,10 @@ public sealed class ApprovalTests(GatewayFixture fixture) : McpTest(fixture), IC
         await UseOwnUpstreamAsync();
         await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1")) with
         {
-            ConfigureServices = services => services.AddSingleton<IResponseStore>(ClaimWatchingStore.Create),
+            ConfigureServices = static services => services
+                .AddSingleton<IResponseStore>(ClaimWatchingStore.Create)
+                .AddSingleton<IRunStore>(static provider => ((ClaimWatchingStore)provider.GetRequiredService<IResponseStore>()).Inner.Runs)
+                .AddSingleton<IConversationStore>(static provider => ((ClaimWatchingStore)provider.GetRequiredService<IResponseStore>()).Inner.Conversations),
         });
         return (ClaimWatchingStore)Gateway.Services.GetRequiredService<IResponseStore>();
     }

@@ -15,6 +15,9 @@ internal sealed class ClaimWatchingStore(SqliteResponseStore store) : IResponseS
     /// </summary>
     public Func<CancellationToken, Task>? AfterClaim { get; set; }
 
+    /// <summary>The store without anything between.</summary>
+    public SqliteResponseStore Inner => store;
+
     public StoreHealth Health => store.Health;
 
     public static ClaimWatchingStore Create(IServiceProvider services) => new(new SqliteResponseStore(

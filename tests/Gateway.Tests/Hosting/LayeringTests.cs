@@ -15,7 +15,7 @@ public sealed partial class LayeringTests
         ["Responses"] = ["Runs", "Policy", "Conversations", "Tools", "Egress", "Store", "Telemetry", "Protocol"],
         ["Tools"] = ["Upstream", "Egress", "Telemetry", "Protocol"],
         ["Egress"] = ["Policy", "Telemetry", "Protocol"],
-        ["Conversations"] = ["Store", "Telemetry", "Protocol"],
+        ["Conversations"] = ["Policy", "Store", "Telemetry", "Protocol"],
         ["Policy"] = ["Telemetry", "Protocol"],
         ["Upstream"] = ["Telemetry", "Protocol"],
         ["Store"] = ["Telemetry", "Protocol"],
