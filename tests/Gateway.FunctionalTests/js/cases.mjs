@@ -198,6 +198,8 @@ const cases = {
     assert.equal((await client.responses.cancel(id)).status, 'cancelled');
     const foreground = await client.responses.create({ model, input: 'Hi' });
     await assert.rejects(client.responses.cancel(foreground.id), BadRequestError);
+  },
+
   async conversation_objects() {
     const created = await client.conversations.create({ metadata: { a: 'b' }, items: [{ role: 'user', content: 'N0' }] });
     assert.equal(created.object, 'conversation');
