@@ -78,6 +78,41 @@ public sealed class AccessFacts(GatewayFixture fixture) : FunctionalTest(fixture
     }
 
     [Fact]
+    public async Task Retention_OfConversations_IsAClassOfItsOwnAndMovesWithEachUse()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(
+            Upstream, ("Gateway:Policy:Retention:Conversations", "01:00:00"), ("Gateway:Policy:Retention:Responses", "00:10:00")) with
+        { Time = time });
+        string[] ids = [await StartAsync(), await StartAsync(), await StartAsync(), await StartAsync()];
+
+        time.Advance(TimeSpan.FromMinutes(50));
+        var response = await CreateAsync($$"""{"conversation":"{{ids[0]}}","input":"Hi"}""");
+        (await PostAsync("""{"items":[{"role":"user","content":"Hi"}]}""", path: $"/v1/conversations/{ids[1]}/items")).AssertOk();
+        (await PostAsync("""{"metadata":{"a":"b"}}""", path: "/v1/conversations/" + ids[2])).AssertOk();
+
+        time.Advance(TimeSpan.FromMinutes(50));
+        foreach (var id in ids[..3])
+        {
+            (await GetAsync("/v1/conversations/" + id)).AssertOk();
+        }
+
+        (await GetAsync("/v1/conversations/" + ids[3])).AssertError(404, null, null);
+        (await GetAsync("/v1/responses/" + response.Text("id"))).AssertOk();
+
+        time.Advance(TimeSpan.FromMinutes(11));
+        foreach (var id in ids)
+        {
+            (await GetAsync("/v1/conversations/" + id)).AssertError(404, null, null);
+        }
+
+        (await GetAsync("/v1/responses/" + response.Text("id"))).AssertError(404, null, null);
+
+        async Task<string> StartAsync() => (await PostAsync("{}", path: "/v1/conversations")).AssertOk().Text("id")!;
+    }
+
+    [Fact]
     public async Task Fact33_TwoTenants_NeverSeeEachOthersIds()
     {
         await UseOwnGatewayAsync(("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:two:Keys:0", "key-two"));

@@ -585,6 +585,31 @@ public abstract class ConversationStoreTests
         Assert.Null(await test.Conversations.FindTurnAsync(test.Tenant, commit.Id, None));
     }
 
+    [Fact]
+    public async Task EraseTenant_TakesItsConversationsAndNoOthers()
+    {
+        await using var test = await OpenAsync();
+        var other = test.Tenant + "b";
+        var theirs = ConversationId.New();
+        await test.Conversations.CreateConversationAsync(Talks.Start(test, theirs, "theirs") with { Tenant = other }, None);
+        var before = await test.CountAsync();
+        var id = await test.StartTalkAsync("hello");
+        await test.SayAsync(id, "one");
+        await test.SayAsync(id, "two", aside: true);
+        var empty = await test.StartTalkAsync();
+        await test.OpenTalkAsync(id, "writer");
+        var entries = await test.CountAsync() - before;
+
+        Assert.Equal(new TenantErasure(2, entries), await test.Eraser.EraseTenantAsync(test.Tenant, None));
+
+        Assert.Equal(before, await test.CountAsync());
+        Assert.Null(await test.Conversations.GetConversationAsync(test.Tenant, id, None));
+        Assert.Null(await test.Conversations.GetConversationAsync(test.Tenant, empty, None));
+        Assert.NotNull(await test.Conversations.GetConversationAsync(other, theirs, None));
+        Assert.Equal(default, await test.Eraser.EraseTenantAsync(test.Tenant, None));
+        Assert.Equal(CommitOutcome.ConversationGone, await test.Store.CommitAsync(test.Turn(id, "writer", 2, "late"), None));
+    }
+
     /// <summary>What a deleted response alone leaves until its time is over: its log with the tombstone.</summary>
     private async Task<int> EmptyAfterOneDeletedResponseAsync()
     {
