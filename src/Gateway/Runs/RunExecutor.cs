@@ -27,8 +27,6 @@ internal sealed class RunExecutor(
     ILogger<RunExecutor> logger)
 {
     private const int EventsPerRead = 500;
-    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Makes the response, to its end or until the run is to leave this replica.</summary>
     /// <returns>How it ended, in one word: the response's status, <c>handed_over</c>, <c>lost</c>, or <c>removed</c>.</returns>
@@ -48,7 +46,7 @@ internal sealed class RunExecutor(
 
         await using var output = new RunOutput(
             runs, run, taken.Token, control, spec.KeepsEvents, told.Count, taken.Journal.Count, options.Value.EventInterval,
-            limits.Value.KeepAliveInterval, time)
+            limits.Value.KeepAliveInterval, options.Value.Lease, time)
         {
             Tail = tail,
         };
@@ -200,32 +198,21 @@ internal sealed class RunExecutor(
         events.End();
         var fence = await output.EndAsync(isKeyed && options.Value.EventRetention < IdempotencyKeys.Life ? IdempotencyKeys.Life : options.Value.EventRetention);
         using var input = new StoredInput(prepared.Id, prepared.Request.Input);
-        for (var delay = FirstDelay; ; delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
+        var outcome = await CommitAsync();
+        if (outcome == CommitOutcome.HistoryLost)
         {
-            control.LeaseLost.ThrowIfCancellationRequested();
-            try
-            {
-                switch (await keeper.CommitAsync(prepared, envelope, events.State, input, notes, fence))
-                {
-                    case CommitOutcome.Fenced:
-                        return false;
-                    case CommitOutcome.HistoryLost:
-                        events.State.Status = ResponseStatus.Failed;
-                        events.State.CompletedAt = null;
-                        events.State.IncompleteReason = null;
-                        events.State.Error = ResponseKeeper.HistoryLost(prepared);
-                        events.EndAgain();
-                        fence = output.Replace(fence);
-                        break;
-                    default:
-                        return true;
-                }
-            }
-            catch (StoreUnavailableException)
-            {
-                RunLog.Waits(logger, prepared.Id.ToString(), prepared.Tenant.Name);
-                await Task.Delay(delay, time, control.LeaseLost);
-            }
+            events.State.Status = ResponseStatus.Failed;
+            events.State.CompletedAt = null;
+            events.State.IncompleteReason = null;
+            events.State.Error = ResponseKeeper.HistoryLost(prepared);
+            events.EndAgain();
+            fence = output.Replace(fence);
+            outcome = await CommitAsync();
         }
+
+        return outcome is CommitOutcome.Appended or CommitOutcome.Branched or CommitOutcome.AlreadyCommitted;
+
+        Task<CommitOutcome> CommitAsync() => RunRetry.WriteAsync(
+            () => keeper.CommitAsync(prepared, envelope, events.State, input, notes, fence), control, options.Value.Lease, time);
     }
 }

@@ -218,13 +218,13 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             RunLog.Waits(_logger, run.Key.Id.ToString(), run.Key.Tenant);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (run.Control.LeaseLost.IsCancellationRequested)
         {
             how = "lost";
         }
         catch (Exception e)
         {
-            RunLog.Broke(_logger, run.Key.Id.ToString(), run.Key.Tenant, e);
+            RunLog.Broke(_logger, run.Key.Id.ToString(), run.Key.Tenant, e.GetType().Name, e.StackTrace);
         }
         finally
         {

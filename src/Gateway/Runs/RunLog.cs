@@ -18,8 +18,8 @@ internal static partial class RunLog
     [LoggerMessage(LogLevel.Error, "Response {Response} of tenant {Tenant} can not be made and is removed: {Reason}")]
     public static partial void Removed(ILogger logger, string response, string tenant, string reason);
 
-    [LoggerMessage(LogLevel.Error, "Response {Response} of tenant {Tenant} broke")]
-    public static partial void Broke(ILogger logger, string response, string tenant, Exception exception);
+    [LoggerMessage(LogLevel.Error, "Response {Response} of tenant {Tenant} failed by a bug: {Exception}\n{StackTrace}")]
+    public static partial void Broke(ILogger logger, string response, string tenant, string exception, string? stackTrace);
 
     [LoggerMessage(LogLevel.Warning, "Looking for responses that nobody makes failed; it is tried again")]
     public static partial void ScanFailed(ILogger logger, Exception exception);

@@ -15,8 +15,6 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
 
     /// <summary>After this long without an event one is repeated: some clients count events, not bytes.</summary>
     private static readonly TimeSpan RepeatAfter = TimeSpan.FromMinutes(2);
-    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
 
     private readonly IRunStore _store;
     private readonly RunKey _run;
@@ -24,6 +22,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     private readonly RunControl _control;
     private readonly TimeSpan _interval;
     private readonly TimeSpan _keepAlive;
+    private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _sending = new(1);
     private readonly SemaphoreSlim _signal = new(0);
@@ -38,7 +37,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
 
     public RunOutput(
         IRunStore store, RunKey run, long token, RunControl control, bool keepsEvents, long events, long entries, TimeSpan interval, TimeSpan keepAlive,
-        TimeProvider time)
+        TimeSpan patience, TimeProvider time)
     {
         _store = store;
         _run = run;
@@ -49,6 +48,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
         _firstEntry = entries;
         _interval = interval;
         _keepAlive = keepAlive;
+        _patience = patience;
         _time = time;
         _lastEvent = time.GetTimestamp();
         _pump = keepsEvents ? PumpAsync() : Task.CompletedTask;
@@ -200,22 +200,10 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     /// <summary>Only the end of the lease ends this: what was taken out of the list must not be lost.</summary>
     private async Task SendAgainAndAgainAsync(RunAppend append)
     {
-        for (var delay = FirstDelay; ; delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
+        if (!await RunRetry.WriteAsync(() => _store.AppendAsync(_run, _token, append, _control.LeaseLost), _control, _patience, _time))
         {
+            _control.Lose();
             _control.LeaseLost.ThrowIfCancellationRequested();
-            try
-            {
-                if (await _store.AppendAsync(_run, _token, append, _control.LeaseLost))
-                {
-                    return;
-                }
-
-                _control.Lose();
-            }
-            catch (StoreUnavailableException)
-            {
-                await Task.Delay(delay, _time, _control.LeaseLost);
-            }
         }
     }
 }

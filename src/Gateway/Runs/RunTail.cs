@@ -8,10 +8,12 @@ namespace Gateway.Runs;
 internal sealed class RunTail(long end)
 {
     private const int MostEvents = 512;
+    private const int MostBytes = 256 * 1024;
     private readonly Lock _lock = new();
     private readonly Queue<ReadOnlyMemory<byte>> _events = new();
     private readonly List<Action> _wakes = [];
     private long _end = end;
+    private int _bytes;
     private bool _isClosed;
 
     /// <summary>Takes events that the store has taken.</summary>
@@ -25,11 +27,12 @@ internal sealed class RunTail(long end)
             foreach (var json in events)
             {
                 _events.Enqueue(json);
+                _bytes += json.Length;
             }
 
-            while (_events.Count > MostEvents)
+            while (_events.Count > MostEvents || _bytes > MostBytes)
             {
-                _events.Dequeue();
+                _bytes -= _events.Dequeue().Length;
             }
 
             _end = first + events.Count;

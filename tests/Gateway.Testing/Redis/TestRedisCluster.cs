@@ -67,6 +67,7 @@ public sealed class TestRedisCluster : IAsyncDisposable
                     throw new InvalidOperationException($"The Redis Cluster was not ready within {Patience}.");
                 }
 
+                // Another process gets ready, and tells nobody when it is.
                 await Task.Delay(50);
             }
         }

@@ -15,7 +15,7 @@ public sealed class RunJournalTests : IAsyncDisposable
     private readonly RunOutput _output;
 
     public RunJournalTests() => _output = new RunOutput(
-        _store, new RunKey("t", ResponseId.NewChain()), 1, _control, keepsEvents: false, 0, 0, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(15), new FakeTimeProvider());
+        _store, new RunKey("t", ResponseId.NewChain()), 1, _control, keepsEvents: false, 0, 0, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(15), new FakeTimeProvider());
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

@@ -7,6 +7,7 @@ namespace Gateway.Tests.Runs;
 
 public sealed class RunOutputTests
 {
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
     private readonly FakeTimeProvider _time = new();
@@ -103,6 +104,22 @@ public sealed class RunOutputTests
     }
 
     [Fact]
+    public async Task Store_NeverTakesTheWrite_TheRunIsGivenUpAfterALease()
+    {
+        using var control = new RunControl();
+        await using var output = NewOutput(control);
+        _store.Before = _ => throw new StoreUnavailableException("what is there can not be read");
+        var started = _time.GetTimestamp();
+        var appended = output.AppendAsync(Bytes("entry"), Cancellation).AsTask();
+
+        await AdvanceUntilAsync(appended.ContinueWith(static _ => { }, Cancellation, TaskContinuationOptions.None, TaskScheduler.Default));
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => appended);
+        Assert.True(control.LeaseLost.IsCancellationRequested);
+        Assert.True(_time.GetElapsedTime(started) >= Lease);
+    }
+
+    [Fact]
     public async Task TooMuchWaits_FlushWaitsForTheStore()
     {
         using var control = new RunControl();
@@ -166,7 +183,7 @@ public sealed class RunOutputTests
     private static void Write(RunOutput output, string json) => output.Write("type"u8, Bytes(json));
 
     private RunOutput NewOutput(RunControl control, bool keepsEvents = true, long events = 0, long entries = 0) => new(
-        _store, new RunKey("t", ResponseId.NewChain()), 7, control, keepsEvents, events, entries, Interval, TimeSpan.FromSeconds(15), _time);
+        _store, new RunKey("t", ResponseId.NewChain()), 7, control, keepsEvents, events, entries, Interval, TimeSpan.FromSeconds(15), Lease, _time);
 
     /// <summary>Lets time go by, a batch's interval at a time: who waits may begin to wait a moment later.</summary>
     private async Task AdvanceUntilAsync(Task task)

@@ -256,7 +256,7 @@ public sealed class ChatClientTests
         await using var server = await FakeServer.StartAsync(async context =>
         {
             arrived.TrySetResult();
-            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            await FakeServer.HangAsync(context);
         });
         var time = new FakeTimeProvider();
         await using var host = await UpstreamHost.StartAsync(UpstreamHost.Settings(server.Address), s => s.AddSingleton<TimeProvider>(time));
@@ -289,7 +289,7 @@ public sealed class ChatClientTests
             }
 
             second.SetResult();
-            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            await FakeServer.HangAsync(context);
         }
 
         await using var one = await FakeServer.StartAsync(AnswerAsync);

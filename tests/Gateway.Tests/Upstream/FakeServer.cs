@@ -17,6 +17,14 @@ internal sealed class FakeServer : IAsyncDisposable
 
     public int Port => new Uri(_app.Urls.First()).Port;
 
+    /// <summary>Gives no answer until the client leaves.</summary>
+    public static async Task HangAsync(HttpContext context)
+    {
+        var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = context.RequestAborted.Register(left.SetResult);
+        await left.Task;
+    }
+
     /// <summary>Chat completion requests that came in.</summary>
     public ConcurrentQueue<SeenRequest> Requests { get; } = new();
 

@@ -289,7 +289,7 @@ public sealed class PassthroughTests
     public async Task Post_SilentServer_TimesOut()
     {
         await using var server = await FakeServer.StartAsync(async context =>
-            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default));
+            await FakeServer.HangAsync(context));
         var settings = UpstreamHost.Settings(server.Address);
         settings["Gateway:Upstreams:main:FirstByteTimeout"] = "00:00:00.200";
         settings["Gateway:Upstreams:main:IdleTimeout"] = "00:00:00.100";
