@@ -15,6 +15,7 @@ internal sealed class ConversationLease : IAsyncDisposable
     private readonly CancellationTokenSource _lost = new();
     private readonly Task _renewing;
     private bool _isOver;
+    private bool _wasRenewed;
     private int _disposed;
 
     /// <param name="store">Where it is held.</param>
@@ -49,7 +50,9 @@ internal sealed class ConversationLease : IAsyncDisposable
 
         await _ended.CancelAsync();
         await _renewing;
-        if (!_isOver)
+
+        // A renewal that came behind the commit has taken the hold again.
+        if (!_isOver || _wasRenewed)
         {
             try
             {
@@ -72,6 +75,7 @@ internal sealed class ConversationLease : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(_ended.Token))
             {
+                _wasRenewed = true;
                 try
                 {
                     if (!await _store.RenewAsync(_tenant, Hold, _length, _ended.Token))

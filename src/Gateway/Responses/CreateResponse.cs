@@ -3,6 +3,7 @@ using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Runs;
+using Gateway.Store;
 using Gateway.Telemetry;
 using Gateway.Tools;
 using Microsoft.Extensions.Options;
@@ -76,7 +77,18 @@ internal sealed class CreateResponse(
             return (await keys.FindAsync(tenant.Name, key, http.RequestAborted)).Error ?? ApiError.IdempotencyKeyInUse();
         }
 
-        var error = await MakeAsync(http, dialect, tenant, request);
+        ApiError? error;
+        try
+        {
+            error = await MakeAsync(http, dialect, tenant, request);
+        }
+        catch (StoreUnavailableException)
+        {
+            // Thrown only before the first round: nothing was made.
+            await keys.ReleaseAsync(tenant.Name, key, null);
+            throw;
+        }
+
         if (error is not null && !http.Response.Headers.ContainsKey(ShouldRetryHeader))
         {
             await keys.ReleaseAsync(tenant.Name, key, null);

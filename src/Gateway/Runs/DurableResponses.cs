@@ -96,8 +96,7 @@ internal sealed class DurableResponses(
         var (tenant, isStream, isBackground) = (prepared.Tenant, request.Stream, request.Background);
         var window = isBackground || key is not null ? (TimeSpan?)null : store.Value.ResumeWindow;
         var run = new RunKey(tenant.Name, prepared.Id);
-        var (accepted, error) = await host.AcceptAsync(
-            prepared, body.WrittenMemory, new RunTerms(isBackground, isStream, window, key is not null), hasPlace, held, http.RequestAborted);
+        var (accepted, error) = await AcceptAsync(prepared, body, new RunTerms(isBackground, isStream, window, key is not null), hasPlace, held, key, http.RequestAborted);
         if (error is null && isBackground && !isStream)
         {
             await JsonBody.WriteAsync(http, StatusCodes.Status200OK, queued);
@@ -105,13 +104,29 @@ internal sealed class DurableResponses(
         }
 
         error ??= await AnswerAsync(http, dialect, tenant, run, isStream, window, () => accepted?.Error);
-        error = error is null ? null : accepted?.Error ?? error;
-        if (error is not null && key is not null && !http.Response.HasStarted)
+        return error is null ? null : accepted?.Error ?? error;
+    }
+
+    /// <summary>Accepts the run. When nothing comes of it, now or later, the same request may be tried again with its key.</summary>
+    private async Task<(AcceptedRun? Run, ApiError? Error)> AcceptAsync(
+        PreparedResponse prepared, PooledBuffer body, RunTerms terms, bool hasPlace, HeldThings held, IdempotencyKey? key, CancellationToken cancellationToken)
+    {
+        var isAccepted = false;
+        try
         {
-            await keys.ReleaseAsync(tenant.Name, key, run.Id);
+            var (run, error) = await host.AcceptAsync(prepared, body.WrittenMemory, terms, hasPlace, held, GiveKeyBackAsync, cancellationToken);
+            isAccepted = error is null;
+            return (run, error);
+        }
+        finally
+        {
+            if (!isAccepted)
+            {
+                await GiveKeyBackAsync();
+            }
         }
 
-        return error;
+        ValueTask GiveKeyBackAsync() => key is null ? default : keys.ReleaseAsync(prepared.Tenant.Name, key, prepared.Id);
     }
 
     private async Task<ApiError?> AnswerAsync(HttpContext http, Dialect dialect, Tenant tenant, RunKey run, bool isStream, TimeSpan? window, Func<ApiError?>? refusal)
@@ -128,37 +143,26 @@ internal sealed class DurableResponses(
     /// <summary>The same request once more: it gets the response of the first.</summary>
     private async Task<ApiError?> RepeatAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, ResponseId? first, ApiError? clash)
     {
-        if (first is not { } id)
+        if (clash is not null)
         {
-            // Stock clients try a 409 again.
+            // Stock clients try a 409 again, and this one stays.
             http.Response.Headers[CreateResponse.ShouldRetryHeader] = "false";
-            return clash ?? ApiError.IdempotencyKeyInUse();
+            return clash;
         }
 
-        var run = new RunKey(tenant.Name, id);
-        if (!await follower.WaitForStartAsync(run, http.RequestAborted))
+        if (first is not { } id || follower.TryEnter(out var following) is not null)
         {
             return ApiError.IdempotencyKeyInUse();
         }
 
-        if (request.Background && !request.Stream)
-        {
-            return await reader.WriteAsync(http, dialect, tenant, run);
-        }
-
-        if (!request.Stream)
-        {
-            return await AnswerAsync(http, dialect, tenant, run, isStream: false, window: null, refusal: null);
-        }
-
-        if (follower.TryEnter(out var following) is { } full)
-        {
-            return full;
-        }
-
         using (following)
         {
-            return await follower.FollowAsync(http, run, 0, window: null);
+            // The first one may be on its way still, or come to nothing yet: then the next try makes it.
+            var run = new RunKey(tenant.Name, id);
+            var error = !await follower.WaitForStartAsync(run, http.RequestAborted) ? ApiError.IdempotencyKeyInUse()
+                : request.Background && !request.Stream ? await reader.WriteAsync(http, dialect, tenant, run)
+                : await AnswerAsync(http, dialect, tenant, run, request.Stream, window: null, ApiError.IdempotencyKeyInUse);
+            return error is { Status: StatusCodes.Status404NotFound } ? ApiError.IdempotencyKeyInUse() : error;
         }
     }
 

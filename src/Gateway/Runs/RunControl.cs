@@ -1,6 +1,6 @@
 namespace Gateway.Runs;
 
-/// <summary>The ways in which a run on this replica can be told to end. Each may be said again.</summary>
+/// <summary>The ways in which a run on this replica can be told to end. Each may be said again, also when the run is over.</summary>
 internal sealed class RunControl : IDisposable
 {
     private readonly CancellationTokenSource _ended = new();
@@ -24,21 +24,22 @@ internal sealed class RunControl : IDisposable
     public void Cancel()
     {
         _isCancelled = true;
-        _ended.Cancel();
+        Set(_ended);
     }
 
     /// <summary>Gives the run to another replica; calls that run may finish within <paramref name="patience"/>.</summary>
     public void HandOver(TimeSpan patience)
     {
-        _handOver.Cancel();
-        _ended.CancelAfter(patience);
+        Set(_handOver);
+        Set(_ended, patience);
     }
 
-    /// <summary>Ends the run without another word.</summary>
+    /// <summary>Ends the run without another word. Somebody else goes on with it.</summary>
     public void Lose()
     {
-        _lost.Cancel();
-        _ended.Cancel();
+        Set(_lost);
+        Set(_handOver);
+        Set(_ended);
     }
 
     public void Dispose()
@@ -46,5 +47,24 @@ internal sealed class RunControl : IDisposable
         _ended.Dispose();
         _handOver.Dispose();
         _lost.Dispose();
+    }
+
+    private static void Set(CancellationTokenSource source, TimeSpan patience = default)
+    {
+        try
+        {
+            if (patience > TimeSpan.Zero)
+            {
+                source.CancelAfter(patience);
+            }
+            else
+            {
+                source.Cancel();
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // The run is over: whoever says so could not know.
+        }
     }
 }

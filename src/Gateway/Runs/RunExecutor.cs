@@ -28,8 +28,14 @@ internal sealed class RunExecutor(
 {
     private const int EventsPerRead = 500;
 
+    /// <summary>How often a run is put off because nobody serves its model.</summary>
+    private const int ModelPatience = 5;
+
     /// <summary>Makes the response, to its end or until the run is to leave this replica.</summary>
-    /// <returns>How it ended, in one word: the response's status, <c>handed_over</c>, <c>lost</c>, or <c>removed</c>.</returns>
+    /// <returns>
+    /// How it ended, in one word: the response's status, <c>handed_over</c>, <c>lost</c>, <c>removed</c>, or <c>abandoned</c>, to be tried again when the
+    /// lease is over.
+    /// </returns>
     /// <exception cref="StoreUnavailableException">What the run needs could not be read.</exception>
     public async Task<string> ExecuteAsync(RunKey run, TakenRun taken, RunControl control, AcceptedRun? accepted, RunTail? tail = null)
     {
@@ -37,6 +43,12 @@ internal sealed class RunExecutor(
         var spec = RunSpec.Read(taken.Spec);
         var told = accepted?.Told ?? await ReadToldAsync(run, spec, control);
         var (prepared, error) = accepted is not null ? (accepted.Prepared, null) : await PrepareAsync(run, spec, control);
+        if (MayPass(error, taken.Token))
+        {
+            RunLog.Waits(logger, run.Id.ToString(), run.Tenant, error!.Code!);
+            return "abandoned";
+        }
+
         if (prepared is null)
         {
             RunLog.Removed(logger, run.Id.ToString(), run.Tenant, error!.Code ?? "unreadable");
@@ -69,7 +81,7 @@ internal sealed class RunExecutor(
             if (outcome.Error is not null && mayRefuse && (!events.HasStarted || (!spec.KeepsEvents && CreateResponse.HasOnlyLists(events.State))))
             {
                 // As without a run: it has not begun, and its client can be told by the status.
-                accepted!.Error = outcome.Error;
+                await accepted!.RefuseAsync(outcome.Error);
                 await runs.DeleteRunAsync(run, control.LeaseLost);
                 return "failed";
             }
@@ -106,6 +118,13 @@ internal sealed class RunExecutor(
         RunLog.Lost(logger, run.Id.ToString(), run.Tenant);
         return "lost";
     }
+
+    /// <summary>
+    /// What stands in the way of a response that was accepted may be of the moment: a store that failed a second ago, or a model server that this
+    /// replica, just started, has not seen yet.
+    /// </summary>
+    private static bool MayPass(ApiError? error, long times) =>
+        error is { Code: "store_unavailable" } || (error is { Code: "model_not_found" } && times <= ModelPatience);
 
     private async Task<ToldEvents> ReadToldAsync(RunKey run, RunSpec spec, RunControl control)
     {
@@ -196,7 +215,7 @@ internal sealed class RunExecutor(
         bool isKeyed)
     {
         events.End();
-        var fence = await output.EndAsync(isKeyed && options.Value.EventRetention < IdempotencyKeys.Life ? IdempotencyKeys.Life : options.Value.EventRetention);
+        var fence = await output.EndAsync(EventRetentionOf(prepared, isKeyed));
         using var input = new StoredInput(prepared.Id, prepared.Request.Input);
         var outcome = await CommitAsync();
         if (outcome == CommitOutcome.HistoryLost)
@@ -214,5 +233,13 @@ internal sealed class RunExecutor(
 
         Task<CommitOutcome> CommitAsync() => RunRetry.WriteAsync(
             () => keeper.CommitAsync(prepared, envelope, events.State, input, notes, fence), control, options.Value.Lease, time);
+    }
+
+    /// <summary>The events hold the whole answer: they are kept no longer than it.</summary>
+    private TimeSpan EventRetentionOf(PreparedResponse prepared, bool isKeyed)
+    {
+        var wanted = isKeyed && options.Value.EventRetention < IdempotencyKeys.Life ? IdempotencyKeys.Life : options.Value.EventRetention;
+        var most = prepared.Tenant.Policy.RetentionOf(prepared.Request.Background ? RetentionClass.Background : RetentionClass.Responses);
+        return wanted < most ? wanted : most;
     }
 }

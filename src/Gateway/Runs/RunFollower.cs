@@ -4,6 +4,7 @@ using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Responses;
 using Gateway.Store;
+using Gateway.Tools;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Runs;
@@ -19,6 +20,12 @@ internal sealed class RunFollower(
 
     /// <summary>A wake may be lost: this often the store is looked at all the same.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a stream that has begun waits for a store that does not answer.</summary>
+    private static readonly TimeSpan StorePatience = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a client may take nothing of what it is sent.</summary>
+    private static readonly TimeSpan ReadPatience = TimeSpan.FromMinutes(2);
 
     private const int StartLooks = 50;
     private static readonly TimeSpan StartPause = TimeSpan.FromMilliseconds(50);
@@ -53,25 +60,34 @@ internal sealed class RunFollower(
         await using var watch = new RunWatch(runs, tails, run);
         using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval);
         long? followed = null;
+        var reached = time.GetTimestamp();
         while (true)
         {
+            IReadOnlyList<ReadOnlyMemory<byte>>? page;
+            bool isOver;
+            try
+            {
+                (page, isOver) = await LookAsync(watch, run, from, aborted);
+                reached = time.GetTimestamp();
+            }
+            catch (StoreUnavailableException) when (http.Response.HasStarted && time.GetElapsedTime(reached) < StorePatience)
+            {
+                // The run goes on, or will: its stream is not over.
+                await watch.WaitAsync(Patience, time, aborted);
+                await FlushAsync(http, sse.KeepAliveAsync);
+                continue;
+            }
+            catch (StoreUnavailableException) when (http.Response.HasStarted)
+            {
+                // Cut off, so that nobody takes it for the end.
+                http.Abort();
+                throw new ClientGoneException(aborted);
+            }
+
             if (window is { } most && (followed is null || time.GetElapsedTime(followed.Value) > most / 4))
             {
                 followed = time.GetTimestamp();
-                await runs.FollowedAsync(run, aborted);
-            }
-
-            var isOver = false;
-            await watch.RefreshAsync(aborted);
-            var page = watch.Tail?.Read(from);
-            var isLocal = page is not null;
-            page ??= await runs.ReadEventsAsync(run, from, EventsPerRead, aborted);
-            if (!isLocal && page is not { Count: > 0 })
-            {
-                isOver = await runs.GetRunAsync(run, aborted) is null;
-
-                // A run that has told nothing so far has no log. What was written between the two looks is seen by the third.
-                page = isOver ? await runs.ReadEventsAsync(run, from, EventsPerRead, aborted) : [];
+                await NoteFollowedAsync(run, aborted);
             }
 
             if (page is null)
@@ -87,13 +103,13 @@ internal sealed class RunFollower(
             from += page.Count;
             if ((page.Count > 0 && EventJson.IsTerminal(page[^1])) || (page.Count == 0 && isOver))
             {
-                await sse.CompleteAsync(aborted);
+                await FlushAsync(http, sse.CompleteAsync);
                 return null;
             }
 
             if (page.Count > 0)
             {
-                await sse.FlushAsync(aborted);
+                await FlushAsync(http, sse.FlushAsync);
                 continue;
             }
 
@@ -103,7 +119,57 @@ internal sealed class RunFollower(
             }
 
             await watch.WaitAsync(window is { } least && least / 4 < Patience ? least / 4 : Patience, time, aborted);
-            await sse.KeepAliveAsync(aborted);
+            await FlushAsync(http, sse.KeepAliveAsync);
+        }
+    }
+
+    /// <summary>The events from a number on, none when there are no more so far, null when there is no log; and whether none can come.</summary>
+    private async ValueTask<(IReadOnlyList<ReadOnlyMemory<byte>>? Page, bool IsOver)> LookAsync(
+        RunWatch watch, RunKey run, long from, CancellationToken cancellationToken)
+    {
+        await watch.RefreshAsync(cancellationToken);
+        if (watch.Tail?.Read(from) is { } newest)
+        {
+            return (newest, false);
+        }
+
+        if (await runs.ReadEventsAsync(run, from, EventsPerRead, cancellationToken) is { Count: > 0 } page)
+        {
+            return (page, false);
+        }
+
+        // A run that has told nothing so far has no log. What was written between the two looks is seen by the third.
+        return await runs.GetRunAsync(run, cancellationToken) is null
+            ? (await runs.ReadEventsAsync(run, from, EventsPerRead, cancellationToken), true)
+            : ([], false);
+    }
+
+    /// <summary>Sends what was written. A client that does not take it for long is cut off: it would keep its place for ever.</summary>
+    private async ValueTask FlushAsync(HttpContext http, Func<CancellationToken, ValueTask> flush)
+    {
+        using var patience = new CancellationTokenSource(ReadPatience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, http.RequestAborted);
+        try
+        {
+            await flush(either.Token);
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested && !http.RequestAborted.IsCancellationRequested)
+        {
+            http.Abort();
+            throw new ClientGoneException(http.RequestAborted);
+        }
+    }
+
+    /// <summary>That it is not noted once does no harm: it is noted again long before the window is over.</summary>
+    private async ValueTask NoteFollowedAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await runs.FollowedAsync(run, cancellationToken);
+        }
+        catch (StoreUnavailableException)
+        {
+            // Reading the events will say so as well.
         }
     }
 

@@ -23,6 +23,9 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// <summary>How long calls that run may take to finish when their run is handed over: cut off, nobody would know what they did.</summary>
     private static readonly TimeSpan CallPatience = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a run that nobody can make waits. How long its response is kept is another matter, which begins with the commit.</summary>
+    private static readonly TimeSpan QueuePatience = TimeSpan.FromDays(30);
+
     /// <summary>How many more runs are looked at than there is room for: those of a tenant that has enough to do must not keep the others waiting.</summary>
     private const int Spare = 256;
 
@@ -78,14 +81,16 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// <param name="terms">What kind of run it is.</param>
     /// <param name="hasPlace">It has a place among what is made at once; otherwise it waits for one.</param>
     /// <param name="held">What the run holds: the place and the body. Taken over when the run begins here.</param>
+    /// <param name="refused">Called when the run ends before anything was made, whether or not its client is still there.</param>
     /// <param name="cancellationToken">Gives up before the run is accepted.</param>
     /// <returns>What is known of the run here, null when it waits; and the error when it was not accepted.</returns>
     public async Task<(AcceptedRun? Run, ApiError? Error)> AcceptAsync(
-        PreparedResponse prepared, ReadOnlyMemory<byte> body, RunTerms terms, bool hasPlace, HeldThings held, CancellationToken cancellationToken)
+        PreparedResponse prepared, ReadOnlyMemory<byte> body, RunTerms terms, bool hasPlace, HeldThings held, Func<ValueTask> refused,
+        CancellationToken cancellationToken)
     {
-        if (_specs.Make(prepared, body, terms, out var spec) is { } refused)
+        if (_specs.Make(prepared, body, terms, out var spec) is { } notKept)
         {
-            return (null, refused);
+            return (null, notKept);
         }
 
         var key = new RunKey(prepared.Tenant.Name, prepared.Id);
@@ -99,18 +104,17 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         var isMine = hasPlace && !_handsOver && (!terms.IsBackground || _active.Count < _options.Concurrent);
         var written = spec!.Write();
         var askedAt = _time.GetTimestamp();
-        var token = await _runs.CreateAsync(
-            new RunStart
-            {
-                Run = key,
-                Spec = written,
-                Events = first,
-                Owner = isMine ? _owner : null,
-                Lease = _options.Lease,
-                MostRuns = _options.Queue,
-                Retention = prepared.Tenant.Policy.RetentionOf(terms.IsBackground ? RetentionClass.Background : RetentionClass.Responses),
-            },
-            cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
+        var token = await CreateAsync(new RunStart
+        {
+            Run = key,
+            Spec = written,
+            Events = first,
+            Owner = isMine ? _owner : null,
+            Lease = _options.Lease,
+            MostRuns = _options.Queue,
+            Retention = QueuePatience,
+        });
         if (token is null)
         {
             return (null, ApiError.RateLimited("Too many responses are being made or waiting.", Scan));
@@ -121,7 +125,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             return (null, null);
         }
 
-        var accepted = new AcceptedRun(prepared, told);
+        var accepted = new AcceptedRun(prepared, told, refused);
         Begin(
             new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt },
             new TakenRun(token.Value, written, [], IsCancelled: false) { EventCount = first.Count },
@@ -144,6 +148,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
 
         using var held = new HeldThings(place);
+        if (!await CanReadAsync(key, cancellationToken))
+        {
+            return false;
+        }
+
         var askedAt = _time.GetTimestamp();
         if (await _runs.TakeAsync(key, _owner, _options.Lease, cancellationToken) is not { } taken)
         {
@@ -159,6 +168,20 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         _metrics.Taken();
         Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt }, taken, accepted: null, held.Release());
         return true;
+    }
+
+    /// <summary>A run that a newer version made is left to a replica of that version.</summary>
+    private async Task<bool> CanReadAsync(RunKey key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _runs.GetRunAsync(key, cancellationToken) is { } run && RunSpec.Read(run.Spec) is not null;
+        }
+        catch (InvalidDataException e)
+        {
+            RunLog.ScanFailed(_logger, e.GetType().Name, e.StackTrace);
+            return false;
+        }
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
@@ -182,6 +205,44 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         await _deadline.DisposeAsync();
         _stopping.Dispose();
         _wake.Dispose();
+    }
+
+    /// <summary>
+    /// Puts a run into the store, and sees to it that there is none when that fails: a client that is told so sends its request again. Not cancelled
+    /// with the request, for the same reason.
+    /// </summary>
+    private async Task<long?> CreateAsync(RunStart start)
+    {
+        try
+        {
+            return await _runs.CreateAsync(start, CancellationToken.None);
+        }
+        catch (StoreUnavailableException)
+        {
+            // The reply may be lost: a second try finds what the first one made.
+        }
+
+        try
+        {
+            return await _runs.CreateAsync(start, CancellationToken.None);
+        }
+        catch (StoreUnavailableException)
+        {
+            await RemoveAsync(start.Run);
+            throw;
+        }
+    }
+
+    private async Task RemoveAsync(RunKey run)
+    {
+        try
+        {
+            await _runs.DeleteRunAsync(run, CancellationToken.None);
+        }
+        catch (StoreUnavailableException)
+        {
+            // If it is there after all, it is made with nobody waiting for it.
+        }
     }
 
     private List<ReadOnlyMemory<byte>> QueuedEvents(PreparedResponse prepared)
@@ -216,7 +277,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
         catch (StoreUnavailableException)
         {
-            RunLog.Waits(_logger, run.Key.Id.ToString(), run.Key.Tenant);
+            RunLog.Waits(_logger, run.Key.Id.ToString(), run.Key.Tenant, "store_unavailable");
         }
         catch (OperationCanceledException) when (run.Control.LeaseLost.IsCancellationRequested)
         {
@@ -238,25 +299,8 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             }
         }
 
-        if (how == "abandoned")
-        {
-            await GiveUpAsync(run);
-        }
-
+        // What was abandoned is left until its lease runs out: whatever stood in its way gets that time to go away.
         run.Control.Dispose();
-    }
-
-    /// <summary>Nobody makes it here any more: somebody may try at once, and if that can not be said, when the lease is over.</summary>
-    private async Task GiveUpAsync(ActiveRun run)
-    {
-        try
-        {
-            await _runs.ReleaseAsync(run.Key, run.Token, CancellationToken.None);
-        }
-        catch (StoreUnavailableException)
-        {
-            // The lease runs out by itself.
-        }
     }
 
     private async Task BeatAsync()
@@ -275,6 +319,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
     }
 
+    [SuppressMessage("Design", "CA1031", Justification = "The beat of all runs depends on it.")]
     private async Task RenewAsync(ActiveRun run)
     {
         var asked = _time.GetTimestamp();
@@ -305,12 +350,14 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             run.Control.Lose();
         }
-        catch (ObjectDisposedException)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            // The run ended meanwhile.
+            // A bug in one run must not end the beat of the others.
+            RunLog.Broke(_logger, run.Key.Id.ToString(), run.Key.Tenant, e.GetType().Name, e.StackTrace);
         }
     }
 
+    [SuppressMessage("Design", "CA1031", Justification = "Without it this replica takes no run any more, and nobody would notice.")]
     private async Task ScanAsync()
     {
         IAsyncDisposable? watch = null;
@@ -323,9 +370,9 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                     watch ??= await _runs.WatchFreeAsync(Wake, _stopping.Token);
                     await TakeFreeAsync();
                 }
-                catch (Exception e) when (e is StoreUnavailableException or InvalidDataException)
+                catch (Exception e) when (e is not OperationCanceledException)
                 {
-                    RunLog.ScanFailed(_logger, e);
+                    RunLog.ScanFailed(_logger, e.GetType().Name, e.StackTrace);
                 }
 
                 using var patience = new CancellationTokenSource(Scan, _time);
@@ -369,15 +416,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                 return;
             }
 
-            try
-            {
-                await TryTakeAsync(key, toEnd: false, _stopping.Token);
-            }
-            catch (InvalidDataException e)
-            {
-                // One that this version can not read must not keep the others waiting.
-                RunLog.ScanFailed(_logger, e);
-            }
+            await TryTakeAsync(key, toEnd: false, _stopping.Token);
         }
     }
 
@@ -405,14 +444,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
         foreach (var run in leaving)
         {
-            try
-            {
-                run.Control.HandOver(patience);
-            }
-            catch (ObjectDisposedException)
-            {
-                // It ended meanwhile.
-            }
+            run.Control.HandOver(patience);
         }
     }
 

@@ -12,8 +12,8 @@ internal static partial class RunLog
     [LoggerMessage(LogLevel.Warning, "Response {Response} of tenant {Tenant} is made by another replica, or was deleted: this one stops making it")]
     public static partial void Lost(ILogger logger, string response, string tenant);
 
-    [LoggerMessage(LogLevel.Warning, "Response {Response} of tenant {Tenant} waits: the store is not available")]
-    public static partial void Waits(ILogger logger, string response, string tenant);
+    [LoggerMessage(LogLevel.Warning, "Response {Response} of tenant {Tenant} waits: {Reason}")]
+    public static partial void Waits(ILogger logger, string response, string tenant, string reason);
 
     [LoggerMessage(LogLevel.Error, "Response {Response} of tenant {Tenant} can not be made and is removed: {Reason}")]
     public static partial void Removed(ILogger logger, string response, string tenant, string reason);
@@ -21,6 +21,6 @@ internal static partial class RunLog
     [LoggerMessage(LogLevel.Error, "Response {Response} of tenant {Tenant} failed by a bug: {Exception}\n{StackTrace}")]
     public static partial void Broke(ILogger logger, string response, string tenant, string exception, string? stackTrace);
 
-    [LoggerMessage(LogLevel.Warning, "Looking for responses that nobody makes failed; it is tried again")]
-    public static partial void ScanFailed(ILogger logger, Exception exception);
+    [LoggerMessage(LogLevel.Warning, "Looking for responses that nobody makes failed; it is tried again: {Exception}\n{StackTrace}")]
+    public static partial void ScanFailed(ILogger logger, string exception, string? stackTrace);
 }

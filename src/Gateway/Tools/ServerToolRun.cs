@@ -52,8 +52,8 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         }
         finally
         {
-            // All at once: a store that does not answer is waited for once.
-            await Task.WhenAll(_claimed.Select(id => _loop.Approvals.ReleaseAsync(id).AsTask()));
+            // Whoever goes on with a run needs them. All at once: a store that does not answer is waited for once.
+            await Task.WhenAll((EndsHere ? _claimed : []).Select(id => _loop.Approvals.ReleaseAsync(id).AsTask()));
         }
     }
 
@@ -339,7 +339,11 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         {
             // Before the answer: one that is lost says nothing, and what another response has is not given back.
             var id = request.Id;
-            _claimed.Add(id);
+            if (_loop.Journal.FindCall(CallOf(id)) is null)
+            {
+                _claimed.Add(id);
+            }
+
             if (!await _loop.Approvals.ClaimAsync(id, cancellationToken))
             {
                 return Approvals.Used(PathOf(id), id);
@@ -356,6 +360,9 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
 
         return null;
     }
+
+    /// <summary>The journal's name of an approved call.</summary>
+    private static string CallOf(string approvalRequestId) => "approved." + approvalRequestId;
 
     private string PathOf(string approvalRequestId)
     {
@@ -397,7 +404,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             _claimed.Remove(request.Id);
             var running = call.Verdict switch
             {
-                CallVerdict.Run => RunOnceAsync($"approved.{request.Id}", call, server, cancellationToken),
+                CallVerdict.Run => RunOnceAsync(CallOf(request.Id), call, server, cancellationToken),
                 CallVerdict.Unknown => Task.FromResult(ServerCallItems.Failed("This tool may not be used any more.")),
                 CallVerdict.Repeated => Task.FromResult(ServerCallItems.Failed(RepeatedText)),
                 _ => Task.FromResult(ServerCallItems.Failed(LimitText)),

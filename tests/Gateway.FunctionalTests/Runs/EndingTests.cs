@@ -3,7 +3,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Gateway.FunctionalTests.Runs;
 
-/// <summary>A response that ends just between the look into the store of responses and the one into that of runs is there all the same.</summary>
+/// <summary>
+/// A response that ends just between the look into the store of responses and the one into that of runs is there all the same; a store that is away
+/// for a moment loses and doubles nothing.
+/// </summary>
 public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), IClassFixture<GatewayFixture>
 {
     [Theory]
@@ -14,9 +17,7 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
     [InlineData("previous_response_id")]
     public async Task Response_EndsBetweenTheLooks_IsFound(string what)
     {
-        await UseOwnUpstreamAsync();
-        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with { ConfigureServices = Decorate });
-        var runs = (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
+        var runs = await UseLateRunsAsync();
         var script = Held();
         Upstream.Enqueue(script);
         using var response = await OpenAsync("""{"input":"Hi"}""");
@@ -43,6 +44,64 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
 
         Assert.Equal(200, (int)reply.Status);
         Assert.Equal(what is "" or "/cancel" ? "completed" : null, what is "" or "/cancel" ? reply.Json.Text("status") : null);
+    }
+
+    [Fact]
+    public async Task Store_IsAwayWhileAStreamIsFollowed_TheStreamGoesOn()
+    {
+        var runs = await UseLateRunsAsync();
+        var script = Held();
+        Upstream.Enqueue(script);
+        using var response = await OpenAsync("""{"input":"Hi"}""");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
+        await ReadEventsAsync(reader, 6);
+
+        // While the response is made here its events are at hand; its end is read from the store.
+        runs.FailingReads = 2;
+        script.Hold.Release();
+
+        var rest = await reader.ReadToEndAsync(Cancellation);
+        Assert.Contains("event: response.completed", rest, StringComparison.Ordinal);
+        Assert.EndsWith("data: [DONE]\n\n", rest, StringComparison.Ordinal);
+        Assert.True(runs.FailingReads < 0);
+    }
+
+    [Fact]
+    public async Task Store_LosesTheReplyToACreation_TheResponseIsMadeOnce()
+    {
+        var runs = await UseLateRunsAsync();
+        runs.LostCreations = 1;
+
+        var id = (await PostAsync(WithModel("""{"input":"Hi","background":true}"""))).AssertOk().Text("id");
+
+        while ((await GetAsync($"/v1/responses/{id}")).AssertOk().Text("status") != "completed")
+        {
+            // It is being made.
+        }
+
+        Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task Store_DoesNotTakeARun_NothingIsMade()
+    {
+        // The tenant's only place is taken, so that the run would wait where it can be found.
+        var runs = await UseLateRunsAsync(("Gateway:Policy:OpenStreams", "1"));
+        Upstream.Enqueue(Held());
+        using var other = await OpenStreamAsync("""{"input":"Wait"}""");
+        runs.LostCreations = 2;
+
+        (await PostAsync(WithModel("""{"input":"Hi","background":true}"""))).AssertError(503, "store_unavailable", null, "server_error");
+
+        Assert.Empty(await runs.FindFreeAsync(10, Cancellation));
+        Assert.Single(Upstream.Calls);
+    }
+
+    private async Task<LateRunStore> UseLateRunsAsync(params IEnumerable<(string Key, string Value)> settings)
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings) with { ConfigureServices = Decorate });
+        return (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
     }
 
     private static void Decorate(IServiceCollection services)

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using Gateway.Testing.Scripting;
 
@@ -72,6 +73,31 @@ public abstract class IdempotencyTest(GatewayFixture fixture) : FunctionalTest(f
 
         Assert.Contains("Hello", (await again).Body, StringComparison.Ordinal);
         Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task ClientThatLeftBeforeAFailure_MayTryAgain()
+    {
+        var failing = new ChatScript { Status = 500, ContentType = ChatScript.Json, Steps = [new HoldStep(), new SendStep("{}"u8.ToArray())] };
+        Upstream.Enqueue(failing);
+        using (var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancellation))
+        {
+            using var request = OnceRequest(Hi, "left");
+            var sending = Gateway.Client.SendAsync(request, leaving.Token);
+            await failing.Hold.Reached.WaitAsync(Cancellation);
+            await leaving.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
+        }
+
+        failing.Hold.Release();
+        var again = await CreateOnceAsync(Hi, "left");
+        for (var tries = 0; again.Status == HttpStatusCode.Conflict && tries < 5; tries++)
+        {
+            // The failure may not have reached the gateway yet; stock clients try a 409 again.
+            again = await CreateOnceAsync(Hi, "left");
+        }
+
+        Assert.Equal("completed", again.AssertOk().Text("status"));
     }
 
     [Fact]

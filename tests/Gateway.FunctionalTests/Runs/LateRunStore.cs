@@ -2,11 +2,17 @@ using Gateway.Store;
 
 namespace Gateway.FunctionalTests.Runs;
 
-/// <summary>The gateway's own store of runs, with something of the test's own before it is asked for a run.</summary>
+/// <summary>The gateway's own store of runs, with something of the test's own between it and the gateway.</summary>
 internal sealed class LateRunStore(IRunStore store) : IRunStore
 {
     /// <summary>Runs before a run is looked for.</summary>
     public Func<Task>? BeforeGet { get; set; }
+
+    /// <summary>How many times events can not be read.</summary>
+    public int FailingReads { get; set; }
+
+    /// <summary>How many times the reply to a creation is lost.</summary>
+    public int LostCreations { get; set; }
 
     public async ValueTask<LiveRun?> GetRunAsync(RunKey run, CancellationToken cancellationToken)
     {
@@ -18,7 +24,11 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         return await store.GetRunAsync(run, cancellationToken);
     }
 
-    public ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken) => store.CreateAsync(start, cancellationToken);
+    public async ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken)
+    {
+        var token = await store.CreateAsync(start, cancellationToken);
+        return LostCreations-- > 0 ? throw new StoreUnavailableException("the reply was lost") : token;
+    }
 
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
         store.TakeAsync(run, owner, lease, cancellationToken);
@@ -40,7 +50,7 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) => store.DeleteRunAsync(run, cancellationToken);
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(RunKey run, long from, int most, CancellationToken cancellationToken) =>
-        store.ReadEventsAsync(run, from, most, cancellationToken);
+        FailingReads-- > 0 ? throw new StoreUnavailableException("away") : store.ReadEventsAsync(run, from, most, cancellationToken);
 
     public ValueTask<IAsyncDisposable> WatchAsync(RunKey run, Action wake, CancellationToken cancellationToken) => store.WatchAsync(run, wake, cancellationToken);
 

@@ -119,7 +119,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     /// <param name="isLeaseShort">A renewal that met the end of its run leaves an entry in the index of live runs for the time of a lease: that is waited for.</param>
     public async Task AssertNoRunLeftAsync(CancellationToken cancellationToken, bool isLeaseShort = true)
     {
-        const string index = "gw:{runs}";
+        const string index = "gw:{/runs}";
         await using var redis = await ConnectionMultiplexer.ConnectAsync(Redis.EndPoint);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         while (isLeaseShort && await redis.GetDatabase().KeyExistsAsync(index))

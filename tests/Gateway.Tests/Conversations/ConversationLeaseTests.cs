@@ -72,6 +72,19 @@ public sealed class ConversationLeaseTests
     }
 
     [Fact]
+    public async Task Dispose_AfterACommitThatARenewalMayHaveFollowed_GivesTheHoldUp()
+    {
+        var lease = Start();
+        _time.Advance(Length / 3);
+        await _store.RenewalAsync();
+
+        lease.MarkOver();
+        await lease.DisposeAsync();
+
+        Assert.Equal(1, _store.Releases);
+    }
+
+    [Fact]
     public async Task Dispose_AfterACommit_LeavesTheNextWritersHoldAlone()
     {
         var lease = Start();

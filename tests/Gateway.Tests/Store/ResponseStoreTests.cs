@@ -596,6 +596,18 @@ public abstract class ResponseStoreTests
     }
 
     [Fact]
+    public async Task EraseTenant_WhateverItIsCalled_LeavesTheRunsOfOthersToBeFound()
+    {
+        await using var test = await OpenAsync();
+        var theirs = RunStarts.Of(test.Tenant);
+        await test.Runs.CreateAsync(theirs, None);
+
+        await test.Eraser.EraseTenantAsync("runs", None);
+
+        Assert.Contains(theirs.Run, await test.Runs.FindFreeAsync(1000, None));
+    }
+
+    [Fact]
     public async Task EraseTenant_OfManyResponses_LetsOthersCommitMeanwhile()
     {
         await using var test = await OpenAsync();

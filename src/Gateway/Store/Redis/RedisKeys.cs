@@ -9,8 +9,8 @@ namespace Gateway.Store.Redis;
 /// </summary>
 internal static class RedisKeys
 {
-    /// <summary>The index of live runs: when each is free (<see cref="RunName"/>).</summary>
-    public static RedisKey Runs { get; } = "gw:{runs}";
+    /// <summary>The index of live runs: when each is free (<see cref="RunName"/>). No name of a tenant has a slash, so that it is nobody's.</summary>
+    public static RedisKey Runs { get; } = "gw:{/runs}";
 
     /// <summary>The channel of those that wait for a free run.</summary>
     public static RedisChannel FreeChannel { get; } = RedisChannel.Literal("gw:runs:free");
