@@ -108,7 +108,7 @@ internal static class TurnNotes
         filter.TryGetProperty("names"u8, out var names) ? [.. names.EnumerateArray().Select(static name => name.GetString()!)] : null,
         filter.TryGetProperty("read_only"u8, out var readOnly) ? readOnly.GetBoolean() : null);
 
-    /// <summary>The notes of a turn without those of one of its items.</summary>
+    /// <summary>The notes of a turn without those of one of its items. A kind that a newer version wrote is left as it is.</summary>
     public static ReadOnlyMemory<byte> Without(ReadOnlyMemory<byte> json, in Item item)
     {
         if (json.IsEmpty)
@@ -116,18 +116,53 @@ internal static class TurnNotes
             return json;
         }
 
-        var notes = new CallNotes();
-        Read(json, notes);
-        foreach (var id in (string[])[item.Id, item.CallId])
+        using var document = JsonDocument.Parse(json);
+        string[] ids = [item.Id, item.CallId];
+        var left = false;
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer))
         {
-            notes.UpstreamIds.Remove(id);
-            notes.Hidden.Remove(id);
-            notes.RoundStarts.Remove(id);
-            notes.Abandoned.Remove(id);
-            notes.Lists.Remove(id);
+            writer.WriteStartObject();
+            foreach (var kind in document.RootElement.EnumerateObject())
+            {
+                left |= WriteWithout(writer, kind, ids);
+            }
+
+            writer.WriteEndObject();
         }
 
-        return Write(notes);
+        return left ? buffer.ToArray() : default;
+    }
+
+    /// <summary>Writes a kind of notes without those of some ids. False when none is left, and nothing was written.</summary>
+    private static bool WriteWithout(Utf8JsonWriter writer, JsonProperty kind, string[] ids)
+    {
+        switch (kind.Name)
+        {
+            case "call_ids" or "hidden" or "lists":
+                var notes = kind.Value.EnumerateObject().Where(note => !ids.Contains(note.Name)).ToList();
+                if (notes.Count > 0)
+                {
+                    writer.WriteStartObject(kind.Name);
+                    notes.ForEach(note => note.WriteTo(writer));
+                    writer.WriteEndObject();
+                }
+
+                return notes.Count > 0;
+            case "round_starts" or "abandoned":
+                var noted = kind.Value.EnumerateArray().Where(id => !ids.Contains(id.GetString())).ToList();
+                if (noted.Count > 0)
+                {
+                    writer.WriteStartArray(kind.Name);
+                    noted.ForEach(id => id.WriteTo(writer));
+                    writer.WriteEndArray();
+                }
+
+                return noted.Count > 0;
+            default:
+                kind.WriteTo(writer);
+                return true;
+        }
     }
 
     /// <summary>The notes of a whole history.</summary>

@@ -51,6 +51,17 @@ public sealed class TurnItemsTests
     }
 
     [Fact]
+    public void Without_LeavesNotesOfANewerVersion()
+    {
+        var id = Id.ItemId("fc", 1);
+        var turn = Turn() with { Private = Encoding.UTF8.GetBytes($$"""{"newer":["{{id}}",{"a":"b"}],"call_ids":{"call_a":"up","call_b":"other"},"lists":{"l":{"newer":true} } }""") };
+
+        var left = TurnItems.Without(turn, 1, id)!.Private;
+
+        Assert.Equal($$"""{"newer":["{{id}}",{"a":"b"}],"call_ids":{"call_b":"other"},"lists":{"l":{"newer":true} } }""".Replace(" ", "", StringComparison.Ordinal), Encoding.UTF8.GetString(left.Span));
+    }
+
+    [Fact]
     public void Named_ApprovalsOfOneTurn_StillAnswerTheirRequests()
     {
         var items = Items(
