@@ -155,7 +155,7 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
 
     public static ApiError IdempotencyKeyInUse() => new(
         409, InvalidRequestType, "idempotency_key_in_use", "Idempotency-Key",
-        "A request with this Idempotency-Key is being made, or was made without being stored, or in a conversation, so that its response can not be given again.");
+        "A request with this Idempotency-Key is being made, or was made without being stored, so that its response can not be given again.");
 
     public static ApiError Internal() =>
         new(500, ServerErrorType, "internal_error", null, "The gateway had an internal error while processing your request. It has been logged.");

@@ -26,8 +26,11 @@ internal sealed class Conversation : IAsyncDisposable
     public required CallNotes Notes { get; init; }
 
     /// <summary>Nothing but the request's own items.</summary>
-    public static Conversation Without(ResponsesRequest request) => new()
+    /// <param name="request">The request.</param>
+    /// <param name="hold">The hold on the conversation that the response was to join; null for none.</param>
+    public static Conversation Without(ResponsesRequest request, ConversationLock? hold) => new()
     {
+        Hold = hold,
         Chain = null,
         Items = request.Input,
         ChainItems = 0,
@@ -35,8 +38,15 @@ internal sealed class Conversation : IAsyncDisposable
         ParentPath = [],
     };
 
-    /// <summary>The hold on the conversation that the response joins; null when it joins none.</summary>
+    /// <summary>Keeps the hold on the conversation that the response joins; null when it joins none, or can only fail.</summary>
     public ConversationLease? Lease { get; init; }
+
+    /// <summary>The hold on the conversation that the response joins; null when it joins none.</summary>
+    public ConversationLock? Hold
+    {
+        get => Lease?.Hold ?? field;
+        private init;
+    }
 
     /// <summary>The request's own items as the conversation keeps them (<see cref="NamedItems"/>); null when it joins none.</summary>
     public NamedItems? Input { get; init; }

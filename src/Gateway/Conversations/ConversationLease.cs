@@ -4,7 +4,7 @@ namespace Gateway.Conversations;
 
 /// <summary>
 /// A writer's hold on a conversation, renewed every third of its length until it is given up. A writer that loses it is told by
-/// <see cref="Lost"/>, and its commit is refused.
+/// <see cref="Lost"/>, and its commit is refused. The hold of a durable run is not given up here: it ends with the run.
 /// </summary>
 internal sealed class ConversationLease : IAsyncDisposable
 {
@@ -32,10 +32,16 @@ internal sealed class ConversationLease : IAsyncDisposable
         _renewing = RenewAsync(time);
     }
 
-    public ConversationLock Hold { get; }
+    public ConversationLock Hold { get; private set; }
 
     /// <summary>Somebody else has the conversation now, or it is gone: nothing can be added to it any more.</summary>
     public CancellationToken Lost => _lost.Token;
+
+    /// <summary>It was lost because the conversation is gone.</summary>
+    public bool IsGone { get; private set; }
+
+    /// <summary>The hold is a run's from now on, whoever makes that.</summary>
+    public void HandToRun() => Hold = Hold with { IsRuns = true };
 
     /// <summary>The hold is over already: a commit has given it up, or it never came about.</summary>
     public void MarkOver() => _isOver = true;
@@ -52,7 +58,7 @@ internal sealed class ConversationLease : IAsyncDisposable
         await _renewing;
 
         // A renewal that came behind the commit has taken the hold again.
-        if (!_isOver || _wasRenewed)
+        if (!Hold.IsRuns && (!_isOver || _wasRenewed))
         {
             try
             {
@@ -78,8 +84,9 @@ internal sealed class ConversationLease : IAsyncDisposable
                 _wasRenewed = true;
                 try
                 {
-                    if (!await _store.RenewAsync(_tenant, Hold, _length, _ended.Token))
+                    if (await _store.RenewAsync(_tenant, Hold, _length, _ended.Token) is var access and not ConversationAccess.Done)
                     {
+                        IsGone = access == ConversationAccess.NotFound;
                         await _lost.CancelAsync();
                         return;
                     }

@@ -13,21 +13,21 @@ namespace Gateway.Conversations;
 internal sealed class ConversationLoader(
     IResponseStore store, IConversationStore conversations, IRunStore runs, IOptions<StoreOptions> options, TimeProvider time, GatewayMetrics metrics)
 {
-    private const int TokenLength = 22;
-
     /// <summary>Loads the conversation of a request, or says why it can not be continued.</summary>
     /// <param name="tenant">Whose request it is.</param>
     /// <param name="request">The request.</param>
     /// <param name="isStored">The response will be kept: a conversation that it names is held until the result is disposed.</param>
     /// <param name="mostBytes">The most bytes that the items may have together.</param>
+    /// <param name="id">The response's id when it was given one already; in a conversation its self names the hold.</param>
+    /// <param name="isRun">The response is gone on with by a run, which holds the conversation already and goes on to do so.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="StoreUnavailableException">The store can not be reached.</exception>
     public async ValueTask<(Conversation? Conversation, ApiError? Error)> LoadAsync(
-        Tenant tenant, ResponsesRequest request, bool isStored, long mostBytes, CancellationToken cancellationToken)
+        Tenant tenant, ResponsesRequest request, bool isStored, long mostBytes, ResponseId? id, bool isRun, CancellationToken cancellationToken)
     {
         if (request.ConversationId is { } name)
         {
-            return await OpenAsync(tenant, name, request, isStored, mostBytes, cancellationToken);
+            return await OpenAsync(tenant, name, request, isStored, mostBytes, id, isRun, cancellationToken);
         }
 
         Chain? chain = null;
@@ -84,19 +84,21 @@ internal sealed class ConversationLoader(
     }
 
     private async ValueTask<(Conversation? Conversation, ApiError? Error)> OpenAsync(
-        Tenant tenant, string name, ResponsesRequest request, bool isStored, long mostBytes, CancellationToken cancellationToken)
+        Tenant tenant, string name, ResponsesRequest request, bool isStored, long mostBytes, ResponseId? responseId, bool isRun,
+        CancellationToken cancellationToken)
     {
         if (!ConversationId.TryParse(name, out var id))
         {
             return (null, ApiError.ConversationNotFound(name));
         }
 
-        var hold = isStored ? new ConversationLock(id, RandomText.Of(TokenLength)) : null;
+        var newId = responseId ?? id.NewTurn();
+        var hold = isStored ? new ConversationLock(id, newId.Self, isRun) : null;
         var lease = hold is null ? null : new ConversationLease(conversations, tenant.Name, hold, options.Value.ConversationLease, time);
         Conversation? opened = null;
         try
         {
-            (opened, var error) = await ReadAsync(tenant, id, request, lease, mostBytes, cancellationToken);
+            (opened, var error) = await ReadAsync(tenant, id, newId, request, lease, mostBytes, cancellationToken);
             return (opened, error);
         }
         finally
@@ -109,7 +111,8 @@ internal sealed class ConversationLoader(
     }
 
     private async ValueTask<(Conversation? Conversation, ApiError? Error)> ReadAsync(
-        Tenant tenant, ConversationId id, ResponsesRequest request, ConversationLease? lease, long mostBytes, CancellationToken cancellationToken)
+        Tenant tenant, ConversationId id, ResponseId newId, ResponsesRequest request, ConversationLease? lease, long mostBytes,
+        CancellationToken cancellationToken)
     {
         using var activity = GatewayActivitySource.StartChainLoad();
         var started = time.GetTimestamp();
@@ -128,7 +131,9 @@ internal sealed class ConversationLoader(
         if (opened.Access != ConversationAccess.Done)
         {
             lease?.MarkOver();
-            return (null, ConversationErrors.Of(opened.Access, id, "input"));
+            return (null, lease is { Hold.IsRuns: true } && opened.Access == ConversationAccess.NotFound
+                ? ApiError.ConversationDeleted()
+                : ConversationErrors.Of(opened.Access, id, "input"));
         }
 
         var items = Join(opened.Turns, request.Input);
@@ -149,7 +154,6 @@ internal sealed class ConversationLoader(
             return (null, ApiError.ItemNotFound(items[index].Id));
         }
 
-        var newId = id.NewTurn();
         var input = lease is null ? null : NamedItems.Of(newId, [.. resolved.Skip(chainItems)]);
         if (input is not null)
         {

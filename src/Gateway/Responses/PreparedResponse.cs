@@ -25,4 +25,21 @@ internal sealed class PreparedResponse
 
     /// <summary>The response will be kept: the client wants it and policy allows it.</summary>
     public required bool IsStored { get; init; }
+
+    /// <summary>The same response without its input and its conversation, which is gone.</summary>
+    public PreparedResponse WithoutConversation()
+    {
+        var request = Request with { Input = [] };
+        return new()
+        {
+            Dialect = Dialect,
+            Tenant = Tenant,
+            Request = request,
+            Conversation = Conversation.Without(request, hold: null),
+            Model = Model,
+            Id = Id,
+            CreatedAt = CreatedAt,
+            IsStored = IsStored,
+        };
+    }
 }

@@ -21,13 +21,7 @@ internal sealed class ResponseKeeper(IResponseStore store)
     {
         try
         {
-            return await CommitAsync(prepared, envelope, state, input, notes, run: null) switch
-            {
-                CommitOutcome.HistoryLost => HistoryLost(prepared),
-                CommitOutcome.ConversationTaken => ApiError.ConversationLocked(),
-                CommitOutcome.ConversationGone => ApiError.ConversationDeleted(),
-                _ => null,
-            };
+            return ErrorOf(await CommitAsync(prepared, envelope, state, input, notes, run: null), prepared);
         }
         catch (StoreUnavailableException)
         {
@@ -35,9 +29,14 @@ internal sealed class ResponseKeeper(IResponseStore store)
         }
     }
 
-    /// <summary>The error of a response whose history was lost while it was made.</summary>
-    public static ApiError HistoryLost(PreparedResponse prepared) =>
-        ApiError.PreviousResponseNotFound(prepared.Request.PreviousResponseId ?? prepared.Id.ToString());
+    /// <summary>The error of a response that could not be kept as it was made; null for any other outcome.</summary>
+    public static ApiError? ErrorOf(CommitOutcome outcome, PreparedResponse prepared) => outcome switch
+    {
+        CommitOutcome.HistoryLost => ApiError.PreviousResponseNotFound(prepared.Request.PreviousResponseId ?? prepared.Id.ToString()),
+        CommitOutcome.ConversationTaken => ApiError.ConversationLocked(),
+        CommitOutcome.ConversationGone => ApiError.ConversationDeleted(),
+        _ => null,
+    };
 
     /// <summary>Commits a response in its terminal state. May be called again with the same arguments after a failure.</summary>
     /// <exception cref="StoreUnavailableException">It could not be kept.</exception>
@@ -52,7 +51,7 @@ internal sealed class ResponseKeeper(IResponseStore store)
             Tenant = prepared.Tenant.Name,
             Id = prepared.Id,
             ParentPath = prepared.Conversation.ParentPath,
-            Conversation = prepared.Conversation.Lease?.Hold,
+            Conversation = prepared.Conversation.Hold,
             Aside = state.Status is ResponseStatus.Failed or ResponseStatus.Cancelled,
             Status = System.Text.Encoding.ASCII.GetString(state.StatusText),
             CreatedAt = prepared.CreatedAt,
@@ -84,7 +83,7 @@ internal sealed class ResponseKeeper(IResponseStore store)
     }
 
     private static RetentionClass ClassOf(PreparedResponse prepared) =>
-        prepared.Conversation.Lease is not null ? RetentionClass.Conversations
+        prepared.Conversation.Hold is not null ? RetentionClass.Conversations
         : prepared.Request.Background ? RetentionClass.Background
         : RetentionClass.Responses;
 }

@@ -17,6 +17,7 @@ namespace Gateway.Responses;
 internal sealed class ResponseMaker(
     ToolLoop loop,
     IResponseStore store,
+    IConversationStore conversations,
     SecretSealer sealer,
     EgressGuard egress,
     IOptions<LimitsOptions> limits,
@@ -55,7 +56,8 @@ internal sealed class ResponseMaker(
         }
 
         using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
-        var lost = prepared.Conversation.Lease?.Lost ?? CancellationToken.None;
+        var lease = prepared.Conversation.Lease;
+        var lost = lease?.Lost ?? CancellationToken.None;
         using var any = CancellationTokenSource.CreateLinkedTokenSource([aborted, stopping, deadline.Token, lost]);
         LoopOutcome outcome;
         try
@@ -71,7 +73,7 @@ internal sealed class ResponseMaker(
             ? outcome
             : outcome with
             {
-                Error = lost.IsCancellationRequested ? ApiError.ConversationLocked()
+                Error = lost.IsCancellationRequested ? lease!.IsGone ? ApiError.ConversationDeleted() : ApiError.ConversationLocked()
                     : stopping.IsCancellationRequested ? ApiError.Stopping()
                     : ApiError.ResponseTimeout(),
                 IsInterrupted = false,
@@ -139,7 +141,7 @@ internal sealed class ResponseMaker(
         Journal = journal,
         MaxToolCalls = MaxToolCallsOf(prepared),
         Approvals = new StoredApprovalClaims(
-            store, prepared.Tenant.Name, prepared.Id, prepared.Tenant.Policy.LongestRetention, prepared.Conversation.Input?.Approvals),
+            store, conversations, prepared.Tenant.Name, prepared.Id, prepared.Tenant.Policy.LongestRetention, prepared.Conversation.Input?.Approvals),
         Session = SessionOf(prepared),
         OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
         ReadHistoryTools = prepared.Conversation.ReadParentTools,

@@ -32,17 +32,19 @@ internal sealed class ResponsePreparer(
     /// <param name="request">The request, read.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <param name="id">The response's id when it was given one already.</param>
-    /// <param name="createdAt">When it was created, if that was before.</param>
+    /// <param name="createdAt">When it was created, if that was before: it is a run's, whose hold on a conversation stays.</param>
     public async ValueTask<(PreparedResponse?, ApiError?)> PrepareAsync(
         Dialect dialect, Tenant tenant, ResponsesRequest request, CancellationToken cancellationToken, ResponseId? id = null, DateTimeOffset? createdAt = null)
     {
-        var isStored = request.Store && tenant.Policy.StoreAllowed;
+        // What was accepted as a run was to be stored, whatever policy says by now.
+        var isRun = createdAt is not null;
+        var isStored = isRun || (request.Store && tenant.Policy.StoreAllowed);
         if (isStored && !keeper.IsAvailable)
         {
             return (null, ApiError.StoreUnavailable());
         }
 
-        var (conversation, broken) = await conversations.LoadAsync(tenant, request, isStored, limits.Value.ContextBytes, cancellationToken);
+        var (conversation, broken) = await conversations.LoadAsync(tenant, request, isStored, limits.Value.ContextBytes, id, isRun, cancellationToken);
         if (conversation is null)
         {
             return (null, broken);
@@ -90,7 +92,11 @@ internal sealed class ResponsePreparer(
             Dialect = dialect,
             Tenant = tenant,
             Request = request,
-            Conversation = Conversation.Without(request),
+            Conversation = Conversation.Without(
+                request,
+                ConversationId.TryParse(request.ConversationId, out var conversation) && conversation.Chain == id.Chain
+                    ? new ConversationLock(conversation, id.Self, IsRuns: true)
+                    : null),
             Model = model,
             Id = id,
             CreatedAt = createdAt,

@@ -3,8 +3,12 @@ using Gateway.Tools;
 
 namespace Gateway.Responses;
 
-/// <summary>Approvals are taken in the store, which all replicas share; by the response that runs the call.</summary>
+/// <summary>
+/// Approvals are taken in the store, which all replicas share; by the response that runs the call. A request for approval that stands in a conversation
+/// stays open there when that response fails, for as long as the conversation is used: so does what was taken of it.
+/// </summary>
 /// <param name="store">The store.</param>
+/// <param name="conversations">Where conversations are kept.</param>
 /// <param name="tenant">Whose they are.</param>
 /// <param name="owner">The response.</param>
 /// <param name="retention">How long they stay taken.</param>
@@ -13,7 +17,8 @@ namespace Gateway.Responses;
 /// Null for none.
 /// </param>
 internal sealed class StoredApprovalClaims(
-    IResponseStore store, string tenant, ResponseId owner, TimeSpan retention, IReadOnlyDictionary<string, string>? clientIds = null) : IApprovalClaims
+    IResponseStore store, IConversationStore conversations, string tenant, ResponseId owner, TimeSpan retention,
+    IReadOnlyDictionary<string, string>? clientIds = null) : IApprovalClaims
 {
     private const string Prefix = "approval:";
 
@@ -27,20 +32,34 @@ internal sealed class StoredApprovalClaims(
         Prefix + (clientIds?.GetValueOrDefault(approvalRequestId) ?? approvalRequestId);
 
     public ValueTask<bool> ClaimAsync(string approvalRequestId, CancellationToken cancellationToken) =>
-        store.ClaimAsync(tenant, NameOf(approvalRequestId, clientIds), owner.ToString(), retention, cancellationToken);
+        TakeAsync(approvalRequestId, owner.ToString(), cancellationToken);
 
     public ValueTask<bool> RefuseAsync(string approvalRequestId, CancellationToken cancellationToken) =>
-        store.ClaimAsync(tenant, NameOf(approvalRequestId, clientIds), Nobody, retention, cancellationToken);
+        TakeAsync(approvalRequestId, Nobody, cancellationToken);
 
     public async ValueTask ReleaseAsync(string approvalRequestId)
     {
         try
         {
-            await store.ReleaseAsync(tenant, NameOf(approvalRequestId, clientIds), owner.ToString(), CancellationToken.None);
+            var name = NameOf(approvalRequestId, clientIds);
+            if (ResponseId.TryParseItem(approvalRequestId, out var turn, out _))
+            {
+                await conversations.DropClaimAsync(tenant, turn.Chain, name, owner.ToString(), CancellationToken.None);
+            }
+
+            await store.ReleaseAsync(tenant, name, owner.ToString(), CancellationToken.None);
         }
         catch (StoreUnavailableException)
         {
             // It stays taken: the call never runs, which is the safe side.
         }
+    }
+
+    private async ValueTask<bool> TakeAsync(string approvalRequestId, string by, CancellationToken cancellationToken)
+    {
+        var name = NameOf(approvalRequestId, clientIds);
+        return await store.ClaimAsync(tenant, name, by, retention, cancellationToken)
+            && (!ResponseId.TryParseItem(approvalRequestId, out var turn, out _)
+                || await conversations.KeepClaimAsync(tenant, turn.Chain, name, by, cancellationToken));
     }
 }

@@ -23,9 +23,8 @@ internal sealed class DurableResponses(
             return true;
         }
 
-        // A conversation is held by its writer's request, not by a run.
         var isStored = request.Store && tenant.Policy.StoreAllowed;
-        return isStored && request.ConversationId is null && request.Generate && specs.CanKeep(request) && (key is not null || (request.Stream && store.Value.ResumeWindow > TimeSpan.Zero));
+        return isStored && request.Generate && specs.CanKeep(request) && (key is not null || (request.Stream && store.Value.ResumeWindow > TimeSpan.Zero));
     }
 
     /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>
@@ -64,17 +63,24 @@ internal sealed class DurableResponses(
                 return full;
             }
 
-            var (prepared, error) = await preparer.PrepareAsync(dialect, tenant, request, http.RequestAborted);
+            // In a conversation the key is taken before the hold: who comes at the same moment with the same key finds the first response, not a
+            // locked conversation.
+            ResponseId? id = ConversationId.TryParse(request.ConversationId, out var conversation) ? conversation.NewTurn() : null;
+            var hasKey = id is not null && key is not null;
+            if (hasKey && !await keys.TakeAsync(tenant.Name, key!, id, http.RequestAborted))
+            {
+                return await RepeatAsync(http, dialect, tenant, request, key!);
+            }
+
+            var (prepared, error) = await PrepareAsync(dialect, tenant, request, id, hasKey ? key : null, http.RequestAborted);
             if (prepared is null)
             {
                 return error;
             }
 
-            if (key is not null && !await keys.TakeAsync(tenant.Name, key, prepared.Id, http.RequestAborted))
+            if (key is not null && !hasKey && !await keys.TakeAsync(tenant.Name, key, prepared.Id, http.RequestAborted))
             {
-                // Another one with the key came at the same moment.
-                (first, clash) = await keys.FindAsync(tenant.Name, key, http.RequestAborted);
-                return await RepeatAsync(http, dialect, tenant, request, first, clash);
+                return await RepeatAsync(http, dialect, tenant, request, key);
             }
 
             return await StartAsync(http, dialect, prepared, body, held, place is not null, key);
@@ -82,6 +88,25 @@ internal sealed class DurableResponses(
         finally
         {
             following?.Dispose();
+        }
+    }
+
+    /// <summary>Prepares the response; the key that was taken for it is given back when nothing comes of it.</summary>
+    private async Task<(PreparedResponse? Prepared, ApiError? Error)> PrepareAsync(
+        Dialect dialect, Tenant tenant, ResponsesRequest request, ResponseId? id, IdempotencyKey? taken, CancellationToken cancellationToken)
+    {
+        PreparedResponse? prepared = null;
+        try
+        {
+            (prepared, var error) = await preparer.PrepareAsync(dialect, tenant, request, cancellationToken, id);
+            return (prepared, error);
+        }
+        finally
+        {
+            if (prepared is null && taken is not null)
+            {
+                await keys.ReleaseAsync(tenant.Name, taken, id);
+            }
         }
     }
 
@@ -122,6 +147,7 @@ internal sealed class DurableResponses(
         {
             if (!isAccepted)
             {
+                await prepared.Conversation.DisposeAsync();
                 await GiveKeyBackAsync();
             }
         }
@@ -138,6 +164,13 @@ internal sealed class DurableResponses(
 
         await follower.WaitForEndAsync(run, limits.Value.ResponseTime, window, http.RequestAborted);
         return await reader.WriteAsync(http, dialect, tenant, run);
+    }
+
+    /// <summary>Another one with the key came at the same moment, and was first.</summary>
+    private async Task<ApiError?> RepeatAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, IdempotencyKey key)
+    {
+        var (first, clash) = await keys.FindAsync(tenant.Name, key, http.RequestAborted);
+        return await RepeatAsync(http, dialect, tenant, request, first, clash);
     }
 
     /// <summary>The same request once more: it gets the response of the first.</summary>
@@ -169,7 +202,5 @@ internal sealed class DurableResponses(
     private ApiError? Check(ResponsesRequest request, Tenant tenant) =>
         request.Background && !tenant.Policy.StoreAllowed
             ? ApiError.UnsupportedValue("background", "Background mode is not available: this gateway stores no responses of yours.")
-            : request.Background && request.ConversationId is not null
-            ? ApiError.UnsupportedValue("conversation", "'conversation' is not supported together with background yet.")
             : keeper.IsAvailable ? null : ApiError.StoreUnavailable();
 }

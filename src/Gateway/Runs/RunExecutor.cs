@@ -56,6 +56,8 @@ internal sealed class RunExecutor(
             return "removed";
         }
 
+        // The hold on a conversation is the run's, and ends with it.
+        await using var conversation = prepared.Conversation;
         await using var output = new RunOutput(
             runs, run, taken.Token, control, spec.KeepsEvents, told.Count, taken.Journal.Count, options.Value.EventInterval,
             limits.Value.KeepAliveInterval, options.Value.Lease, time)
@@ -216,23 +218,34 @@ internal sealed class RunExecutor(
     {
         events.End();
         var fence = await output.EndAsync(EventRetentionOf(prepared, isKeyed));
-        using var input = new StoredInput(prepared.Id, prepared.Request.Input);
         var outcome = await CommitAsync();
-        if (outcome == CommitOutcome.HistoryLost)
+        while (ResponseKeeper.ErrorOf(outcome, prepared) is { } notKept)
         {
             events.State.Status = ResponseStatus.Failed;
             events.State.CompletedAt = null;
             events.State.IncompleteReason = null;
-            events.State.Error = ResponseKeeper.HistoryLost(prepared);
+            events.State.Error = notKept;
             events.EndAgain();
             fence = output.Replace(fence);
+            if (outcome == CommitOutcome.ConversationGone)
+            {
+                // Its text belonged to the conversation, and is not kept.
+                (prepared, notes) = (prepared.WithoutConversation(), new CallNotes());
+                events.State.Output.Clear();
+            }
+
+            // What failed goes aside, whatever its log is like by now.
             outcome = await CommitAsync();
         }
 
         return outcome is CommitOutcome.Appended or CommitOutcome.Branched or CommitOutcome.AlreadyCommitted;
 
-        Task<CommitOutcome> CommitAsync() => RunRetry.WriteAsync(
-            () => keeper.CommitAsync(prepared, envelope, events.State, input, notes, fence), control, options.Value.Lease, time);
+        async Task<CommitOutcome> CommitAsync()
+        {
+            using var input = new StoredInput(prepared.Id, prepared.Request.Input);
+            return await RunRetry.WriteAsync(
+                () => keeper.CommitAsync(prepared, envelope, events.State, input, notes, fence), control, options.Value.Lease, time);
+        }
     }
 
     /// <summary>The events hold the whole answer: they are kept no longer than it.</summary>

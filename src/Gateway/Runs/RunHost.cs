@@ -112,6 +112,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             Events = first,
             Owner = isMine ? _owner : null,
             Lease = _options.Lease,
+            HoldsConversation = prepared.Conversation.Lease is not null,
             MostRuns = _options.Queue,
             Retention = QueuePatience,
         });
@@ -120,8 +121,10 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             return (null, ApiError.RateLimited("Too many responses are being made or waiting.", Scan));
         }
 
+        prepared.Conversation.Lease?.HandToRun();
         if (!isMine)
         {
+            await prepared.Conversation.DisposeAsync();
             return (null, null);
         }
 

@@ -5,6 +5,11 @@ namespace Gateway.Runs;
 /// <summary>All that a replica needs to make a response that another one accepted: the request as it came, and what was decided about it.</summary>
 internal sealed record RunSpec
 {
+    private const int Version = 1;
+
+    /// <summary>Of a response in a conversation: replicas of a version that does not know such runs leave it to others.</summary>
+    private const int VersionInConversation = 2;
+
     /// <summary>The dialect's name.</summary>
     public required string Dialect { get; init; }
 
@@ -25,6 +30,9 @@ internal sealed record RunSpec
     /// <summary>It came with an <c>Idempotency-Key</c>: its events are kept as long as the key.</summary>
     public bool IsKeyed { get; init; }
 
+    /// <summary>The response is made in a conversation, on which the run has a hold. Default no.</summary>
+    public bool IsInConversation { get; init; }
+
     /// <summary>The request's body; sealed when <see cref="IsSealed"/>.</summary>
     public required ReadOnlyMemory<byte> Body { get; init; }
 
@@ -38,7 +46,7 @@ internal sealed record RunSpec
         using (var writer = new Utf8JsonWriter(buffer))
         {
             writer.WriteStartObject();
-            writer.WriteNumber("v"u8, 1);
+            writer.WriteNumber("v"u8, IsInConversation ? VersionInConversation : Version);
             writer.WriteString("dialect"u8, Dialect);
             writer.WriteString("model"u8, Model);
             writer.WriteNumber("created"u8, CreatedAt.ToUnixTimeMilliseconds());
@@ -72,7 +80,8 @@ internal sealed record RunSpec
         {
             using var head = JsonDocument.Parse(spec[..end]);
             var root = head.RootElement;
-            if (root.GetProperty("v"u8).GetInt32() != 1)
+            var version = root.GetProperty("v"u8).GetInt32();
+            if (version is not (Version or VersionInConversation))
             {
                 throw new InvalidDataException("A stored run was written by a newer version.");
             }
@@ -85,6 +94,7 @@ internal sealed record RunSpec
                 IsBackground = root.GetProperty("background"u8).GetBoolean(),
                 KeepsEvents = root.GetProperty("events"u8).GetBoolean(),
                 IsKeyed = root.GetProperty("keyed"u8).GetBoolean(),
+                IsInConversation = version == VersionInConversation,
                 IsSealed = root.GetProperty("sealed"u8).GetBoolean(),
                 Window = root.TryGetProperty("window"u8, out var window) ? TimeSpan.FromMilliseconds(window.GetInt64()) : null,
                 Body = spec[(end + 1)..],

@@ -34,6 +34,7 @@ internal sealed class RunSpecs(ResponsePreparer preparer, SecretSealer sealer)
             KeepsEvents = terms.KeepsEvents,
             Window = terms.Window,
             IsKeyed = terms.IsKeyed,
+            IsInConversation = prepared.Conversation.Hold is not null,
             IsSealed = hasCredentials,
             Body = hasCredentials ? Encoding.ASCII.GetBytes(sealer.Seal(prepared.Tenant.Name, Purpose, body.Span)) : body,
         };

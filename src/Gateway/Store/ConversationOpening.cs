@@ -13,7 +13,7 @@ internal sealed record ConversationOpening
     /// </summary>
     public string? Token { get; init; }
 
-    /// <summary>How long the hold lasts unless it is renewed, by the store's clock.</summary>
+    /// <summary>How long the hold lasts unless it is renewed, by the store's clock. One that this token has already is never shortened.</summary>
     public TimeSpan Lease { get; init; }
 
     /// <summary>The most bytes of turns to read.</summary>

@@ -58,11 +58,27 @@ internal interface IConversationStore
     ValueTask<OpenedConversation> OpenAsync(ConversationOpening opening, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Prolongs a hold from now on. A hold that ran out and that nobody took meanwhile is taken again. False when somebody else has it, or the
+    /// Prolongs a hold from now on; it is never shortened. A hold that ran out and that nobody took meanwhile is taken again, but not a run's that
+    /// was given up. <see cref="ConversationAccess.Locked"/> when it can not be had any more, <see cref="ConversationAccess.NotFound"/> when the
     /// conversation is gone.
     /// </summary>
-    ValueTask<bool> RenewAsync(string tenant, ConversationLock hold, TimeSpan lease, CancellationToken cancellationToken);
+    ValueTask<ConversationAccess> RenewAsync(string tenant, ConversationLock hold, TimeSpan lease, CancellationToken cancellationToken);
 
     /// <summary>Gives a hold up. Nothing happens when it is somebody else's. A commit gives it up by itself.</summary>
     ValueTask ReleaseAsync(string tenant, ConversationLock hold, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Lets a claim (<see cref="IResponseStore.ClaimAsync"/>) on something in a conversation stay taken for as long as the conversation is kept, which may be
+    /// longer than the claim itself.
+    /// </summary>
+    /// <param name="tenant">Whose it is.</param>
+    /// <param name="chain">The chain; nothing happens when it is no conversation's.</param>
+    /// <param name="name">What was claimed.</param>
+    /// <param name="owner">Who claimed it.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <returns>False when somebody else had claimed it in this conversation before.</returns>
+    ValueTask<bool> KeepClaimAsync(string tenant, string chain, string name, string owner, CancellationToken cancellationToken);
+
+    /// <summary>Gives back what <paramref name="owner"/> had kept. Nothing happens when somebody else has it.</summary>
+    ValueTask DropClaimAsync(string tenant, string chain, string name, string owner, CancellationToken cancellationToken);
 }

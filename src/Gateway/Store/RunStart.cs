@@ -17,6 +17,12 @@ internal sealed record RunStart
     /// <summary>The length of that lease.</summary>
     public TimeSpan Lease { get; init; }
 
+    /// <summary>
+    /// The response is made in the conversation of its chain, which its self holds now: the hold is the run's from here on, and lasts until the run is
+    /// ended or deleted. Default no.
+    /// </summary>
+    public bool HoldsConversation { get; init; }
+
     /// <summary>The most runs of all tenants that may be there, this one included.</summary>
     public required int MostRuns { get; init; }
 

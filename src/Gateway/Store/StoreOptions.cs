@@ -44,7 +44,8 @@ internal sealed class StoreOptions
 
     /// <summary>
     /// How long a replica that makes a response in a conversation keeps others from writing to it without a sign of life; it gives one every
-    /// third of that time. After a crash the conversation stays locked that long. Default 30 seconds, from 1 second to 10 minutes.
+    /// third of that time. After a crash the conversation stays locked that long. The hold of a durable run lasts until its
+    /// end. Default 30 seconds, from 1 second to 10 minutes.
     /// </summary>
     public TimeSpan ConversationLease { get; set; } = TimeSpan.FromSeconds(30);
 

@@ -438,47 +438,6 @@ public abstract class ConversationFacts(GatewayFixture fixture) : ConversationTe
         Assert.Equal(["Q0"], await TextsAsync(id));
     }
 
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Background_IsRefusedAndLeavesTheConversationFree(bool streamed)
-    {
-        var id = await StartAsync("Q0");
-
-        (await PostAsync(WithModel($$"""{"conversation":"{{id}}","input":"Q1","background":true,"stream":{{(streamed ? "true" : "false")}}}""")))
-            .AssertError(400, "unsupported_value", "conversation");
-
-        Assert.Empty(Upstream.Calls);
-        await SayAsync(id, "Q2");
-        Assert.Equal(["Q0", "Q2"], (await TextsAsync(id)).Take(2));
-    }
-
-    [Theory]
-    [InlineData("")]
-    [InlineData(",\"stream\":true")]
-    public async Task IdempotencyKey_IsMadeOnce(string stream)
-    {
-        var id = await StartAsync();
-        var json = WithModel($$"""{"conversation":"{{id}}","input":"Q1"{{stream}}}""");
-
-        Assert.Equal(200, (int)(await PostOnceAsync(json)).Status);
-        (await PostOnceAsync(json)).AssertError(409, "idempotency_key_in_use", "Idempotency-Key");
-
-        Assert.Single(Upstream.Calls);
-        Assert.Equal(2, (await ItemsAsync(id)).Length);
-
-        async Task<Reply> PostOnceAsync(string body)
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
-            {
-                Content = new StringContent(body, new MediaTypeHeaderValue("application/json")),
-            };
-            request.Headers.Add("Idempotency-Key", "once-" + id);
-            using var response = await Gateway.Client.SendAsync(request, Cancellation);
-            return await Reply.ReadAsync(response);
-        }
-    }
-
     [Fact]
     public async Task SeveralThousandItems_ArePagedAndAnswered()
     {

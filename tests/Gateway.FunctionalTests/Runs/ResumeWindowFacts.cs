@@ -24,19 +24,6 @@ public abstract class ResumeWindowFacts(GatewayFixture fixture) : RunTest(fixtur
     }
 
     [Fact]
-    public async Task StreamInAConversation_IsMadeWithoutARun()
-    {
-        await UseOwnAsync((Window, "00:01:00"));
-        var conversation = (await PostAsync("{}", path: "/v1/conversations")).AssertOk().Text("id");
-
-        var stream = await StreamAsync($$"""{"conversation":"{{conversation}}","input":"Hi"}""");
-
-        Assert.Equal("completed", stream.Final.Text("status"));
-        Assert.Equal(2, (await GetAsync($"/v1/conversations/{conversation}/items")).AssertOk().Each("data").Count());
-        (await GetAsync($"/v1/responses/{stream.Id}?stream=true")).AssertError(400, "unsupported_value", "stream");
-    }
-
-    [Fact]
     public async Task Client_IsCutOff_AndComesBack_GetsTheRest()
     {
         await UseOwnAsync((Window, "00:01:00"));

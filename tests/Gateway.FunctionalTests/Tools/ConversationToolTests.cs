@@ -1,4 +1,6 @@
+using Gateway.Store;
 using Gateway.Testing.Scripting;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gateway.FunctionalTests.Tools;
 
@@ -48,6 +50,31 @@ public sealed class ConversationToolTests(GatewayFixture fixture) : McpTest(fixt
         Assert.Single(Server.Calls);
         await CreateAsync($$"""{"conversation":"{{id}}","input":"More"}""");
         Assert.Equal(["user: Go", $"assistant: srv__echo({Echo("hi")})", "tool: Echo: hi"], Prompt.Take(3));
+    }
+
+    /// <summary>The request for approval is still open in the conversation, which is kept by uses that commit nothing.</summary>
+    [Fact]
+    public async Task Approval_WhoseResponseFailed_StaysUsedLongerThanItsClaim()
+    {
+        await StartAsync();
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))));
+        var id = await StartConversationAsync();
+        var asked = await CreateAsync($$"""{"conversation":"{{id}}","input":"Go","tools":[{{Mcp(approval: "always")}}]}""");
+        var request = asked.Each("output").Single(item => item.Text("type") == "mcp_approval_request").Text("id");
+        var answer = $$"""
+            {"conversation":"{{id}}","tools":[{{Mcp(approval: "always")}}],"input":[{"type":"mcp_approval_response","approval_request_id":"{{request}}","approve":true}]}
+            """;
+        Upstream.Enqueue(ChatScript.Of(400, """{"error":{"message":"no"}}"""));
+        var failed = (await PostAsync(WithModel(answer))).AssertOk();
+        Assert.Equal(("failed", "mcp_call"), (failed.Text("status"), failed.Text("output[0].type")));
+
+        // As if it had expired.
+        var store = Gateway.Services.GetRequiredService<IResponseStore>();
+        await store.ReleaseAsync("default", $"approval:{request}", failed.Text("id")!, Cancellation);
+        Assert.Null(await store.FindOwnerAsync("default", $"approval:{request}", Cancellation));
+
+        (await PostAsync(WithModel(answer))).AssertError(400, "invalid_value", "input[0].approval_request_id");
+        Assert.Single(Server.Calls);
     }
 
     [Fact]

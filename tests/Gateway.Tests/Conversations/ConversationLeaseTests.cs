@@ -29,11 +29,13 @@ public sealed class ConversationLeaseTests
         Assert.False(lease.Lost.IsCancellationRequested);
     }
 
-    [Fact]
-    public async Task Hold_OfSomebodyElse_IsLostAndNotAskedForAgain()
+    [Theory]
+    [InlineData("Locked", false)]
+    [InlineData("NotFound", true)]
+    public async Task Hold_OfSomebodyElse_IsLostAndNotAskedForAgain(string access, bool isGone)
     {
         await using var lease = Start();
-        _store.Renew = () => false;
+        _store.Renew = () => Enum.Parse<ConversationAccess>(access);
         var lost = new TaskCompletionSource();
         await using var told = lease.Lost.Register(lost.SetResult);
 
@@ -41,7 +43,20 @@ public sealed class ConversationLeaseTests
 
         await lost.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         _time.Advance(Length);
-        Assert.Equal(1, _store.Renewals);
+        Assert.Equal((1, isGone), (_store.Renewals, lease.IsGone));
+    }
+
+    [Fact]
+    public async Task RunsHold_IsRenewedAsSuch_AndNotGivenUp()
+    {
+        var lease = Start();
+
+        lease.HandToRun();
+        _time.Advance(Length / 3);
+        Assert.Equal(("acme", Hold with { IsRuns = true }, Length), await _store.RenewalAsync());
+        await lease.DisposeAsync();
+
+        Assert.Equal(0, _store.Releases);
     }
 
     [Fact]
@@ -52,7 +67,7 @@ public sealed class ConversationLeaseTests
         _time.Advance(Length / 3);
         await _store.RenewalAsync();
 
-        _store.Renew = () => true;
+        _store.Renew = () => ConversationAccess.Done;
         _time.Advance(Length / 3);
         await _store.RenewalAsync();
 
@@ -112,7 +127,7 @@ public sealed class ConversationLeaseTests
     {
         private readonly Channel<(string, ConversationLock, TimeSpan)> _renewals = Channel.CreateUnbounded<(string, ConversationLock, TimeSpan)>();
 
-        public Func<bool> Renew { get; set; } = () => true;
+        public Func<ConversationAccess> Renew { get; set; } = () => ConversationAccess.Done;
 
         public Action Release { get; set; } = () => { };
 
@@ -123,7 +138,7 @@ public sealed class ConversationLeaseTests
         public async Task<(string, ConversationLock, TimeSpan)> RenewalAsync() =>
             await _renewals.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
 
-        public ValueTask<bool> RenewAsync(string tenant, ConversationLock hold, TimeSpan lease, CancellationToken cancellationToken)
+        public ValueTask<ConversationAccess> RenewAsync(string tenant, ConversationLock hold, TimeSpan lease, CancellationToken cancellationToken)
         {
             Renewals++;
             _renewals.Writer.TryWrite((tenant, hold, lease));
@@ -156,6 +171,12 @@ public sealed class ConversationLeaseTests
         public ValueTask<Turn?> FindTurnAsync(string tenant, ResponseId turn, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public ValueTask<bool> EditTurnAsync(string tenant, ConversationId id, ResponseId turn, Func<Turn, Turn?> edit, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask<bool> KeepClaimAsync(string tenant, string chain, string name, string owner, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask DropClaimAsync(string tenant, string chain, string name, string owner, CancellationToken cancellationToken) =>
             throw new NotSupportedException();
 
         public ValueTask<OpenedConversation> OpenAsync(ConversationOpening opening, CancellationToken cancellationToken) => throw new NotSupportedException();

@@ -13,9 +13,16 @@ public sealed class RunSpecTests
     {
         foreach (var window in (TimeSpan?[])[null, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1)])
         {
-            foreach (var flags in Enumerable.Range(0, 8))
+            foreach (var flags in Enumerable.Range(0, 16))
             {
-                var spec = Spec(body) with { IsBackground = (flags & 1) > 0, KeepsEvents = (flags & 2) > 0, IsSealed = (flags & 4) > 0, Window = window };
+                var spec = Spec(body) with
+                {
+                    IsBackground = (flags & 1) > 0,
+                    KeepsEvents = (flags & 2) > 0,
+                    IsSealed = (flags & 4) > 0,
+                    IsInConversation = (flags & 8) > 0,
+                    Window = window,
+                };
 
                 var read = RunSpec.Read(spec.Write());
 
@@ -41,9 +48,17 @@ public sealed class RunSpecTests
     [Fact]
     public void SpecOfANewerVersion_IsRefused()
     {
-        var written = Encoding.UTF8.GetString(Spec("{}").Write()).Replace("\"v\":1", "\"v\":2", StringComparison.Ordinal);
+        var written = Encoding.UTF8.GetString(Spec("{}").Write()).Replace("\"v\":1", "\"v\":3", StringComparison.Ordinal);
 
         Assert.Contains("newer", Assert.Throws<InvalidDataException>(() => RunSpec.Read(Encoding.UTF8.GetBytes(written))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SpecInAConversation_IsOfAVersionOfItsOwn()
+    {
+        var written = Encoding.UTF8.GetString((Spec("{}") with { IsInConversation = true }).Write());
+
+        Assert.StartsWith("{\"v\":2,", written, StringComparison.Ordinal);
     }
 
     [Fact]

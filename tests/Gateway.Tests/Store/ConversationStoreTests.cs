@@ -188,7 +188,7 @@ public abstract class ConversationStoreTests
 
         var next = await test.OpenTalkAsync(id, "next");
         Assert.Equal((ConversationAccess.Done, 1), (next.Access, next.Length));
-        Assert.False(await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "killed"), Talks.Lease, None));
+        Assert.Equal(ConversationAccess.Locked, await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "killed"), Talks.Lease, None));
         Assert.Equal(CommitOutcome.ConversationTaken, await test.Store.CommitAsync(test.Turn(id, "killed", killed.Length, "killed"), None));
         Assert.Equal(CommitOutcome.Appended, await test.Store.CommitAsync(test.Turn(id, "next", next.Length, "next"), None));
 
@@ -220,13 +220,135 @@ public abstract class ConversationStoreTests
         for (var n = 0; n < 4; n++)
         {
             await test.AdvanceAsync(Talks.Lease * 0.75);
-            Assert.True(await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "one"), Talks.Lease, None));
+            Assert.Equal(ConversationAccess.Done, await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "one"), Talks.Lease, None));
             Assert.Equal(ConversationAccess.Locked, (await test.OpenTalkAsync(id, "two")).Access);
         }
 
         await test.AdvanceAsync(Talks.Lease * 2);
-        Assert.True(await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "one"), Talks.Lease, None));
+        Assert.Equal(ConversationAccess.Done, await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "one"), Talks.Lease, None));
         Assert.Equal(ConversationAccess.Locked, (await test.OpenTalkAsync(id, "two")).Access);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RunsHold_LastsUntilTheRunEnds_WhoeverMakesIt(bool isQueued)
+    {
+        await using var test = await OpenAsync();
+        var id = await test.StartTalkAsync("hello");
+        var (start, hold) = await StartRunAsync(test, id, isQueued ? null : "replica");
+
+        await test.AdvanceAsync(Talks.Lease * 5);
+        Assert.Equal(ConversationAccess.Locked, (await test.OpenTalkAsync(id, "two")).Access);
+        Assert.Equal(ConversationAccess.Locked, await test.AddAsync(id, "more"));
+        Assert.Equal(ConversationAccess.Done, await test.Conversations.RenewAsync(test.Tenant, hold, Talks.Lease, None));
+
+        // Whoever takes it opens the conversation with the same token.
+        var taken = Assert.IsType<TakenRun>(await test.Runs.TakeAsync(start.Run, "other", RunStarts.Lease, None));
+        var opened = await test.OpenTalkAsync(id, hold.Token);
+        Assert.Equal((ConversationAccess.Done, 1), (opened.Access, opened.Length));
+        await test.AdvanceAsync(Talks.Lease * 5);
+        Assert.Equal(ConversationAccess.Locked, (await test.OpenTalkAsync(id, "two")).Access);
+        var commit = test.Turn(id, hold.Token, 1, "run") with { Id = start.Run.Id, Run = new RunFence(taken.Token, 2, [], RunStarts.EventRetention) };
+        Assert.Equal(CommitOutcome.Appended, await test.Store.CommitAsync(commit, None));
+
+        Assert.Equal(ConversationAccess.Locked, await test.Conversations.RenewAsync(test.Tenant, hold, Talks.Lease, None));
+        var next = await test.OpenTalkAsync(id, "two");
+        Assert.Equal((ConversationAccess.Done, 2), (next.Access, next.Length));
+    }
+
+    [Fact]
+    public async Task RunsHold_IsGivenUpWithTheRun_AndNotAnothers()
+    {
+        await using var test = await OpenAsync();
+        var id = await test.StartTalkAsync("hello");
+        var (start, hold) = await StartRunAsync(test, id, "replica");
+
+        Assert.True(await test.Runs.DeleteRunAsync(start.Run, None));
+
+        // One who does not know of the end does not take it again.
+        Assert.Equal(ConversationAccess.Locked, await test.Conversations.RenewAsync(test.Tenant, hold, Talks.Lease, None));
+        Assert.Equal(ConversationAccess.Done, (await test.OpenTalkAsync(id, "two")).Access);
+        Assert.False(await test.Runs.DeleteRunAsync(start.Run, None));
+        Assert.Equal(ConversationAccess.Locked, (await test.OpenTalkAsync(id, "three")).Access);
+    }
+
+    [Fact]
+    public async Task RunThatHadLostItsHold_TakesNoneAndMakesNoConversation()
+    {
+        await using var test = await OpenAsync();
+        var id = await test.StartTalkAsync("hello");
+        await test.OpenTalkAsync(id, "other");
+        var run = new RunKey(test.Tenant, id.NewTurn());
+        await test.Runs.CreateAsync(RunStarts.Of(run, null) with { HoldsConversation = true }, None);
+        await test.AdvanceAsync(Talks.Lease * 2);
+        Assert.Equal(ConversationAccess.Done, (await test.OpenTalkAsync(id, "two")).Access);
+
+        var gone = new RunKey(test.Tenant, ConversationId.New().NewTurn());
+        await test.Runs.CreateAsync(RunStarts.Of(gone, null) with { HoldsConversation = true }, None);
+        Assert.True(await test.Runs.DeleteRunAsync(gone, None));
+        Assert.True(await test.Runs.DeleteRunAsync(run, None));
+        Assert.True(await test.Conversations.DeleteConversationAsync(test.Tenant, id, None));
+        Assert.Equal(0, await test.CountAsync());
+    }
+
+    [Fact]
+    public async Task RunOfADeletedConversation_FindsItGone_AndCommitsBesideIt()
+    {
+        await using var test = await OpenAsync();
+        var id = await test.StartTalkAsync("hello");
+        var (start, hold) = await StartRunAsync(test, id, "replica");
+        Assert.True(await test.Conversations.DeleteConversationAsync(test.Tenant, id, None));
+
+        Assert.Equal(ConversationAccess.NotFound, await test.Conversations.RenewAsync(test.Tenant, hold, Talks.Lease, None));
+        Assert.Equal(ConversationAccess.NotFound, (await test.OpenTalkAsync(id, hold.Token)).Access);
+        var commit = test.Turn(id, hold.Token, 1, "run", aside: true) with { Id = start.Run.Id, Run = new RunFence(1, 2, [], RunStarts.EventRetention) };
+        Assert.Equal(CommitOutcome.ConversationGone, await test.Store.CommitAsync(commit, None));
+        Assert.Equal(CommitOutcome.Branched, await test.Store.CommitAsync(commit with { Conversation = null, ParentPath = [] }, None));
+
+        Assert.Equal("failed", (await test.Store.GetAsync(test.Tenant, start.Run.Id, None))?.Record.Status);
+        Assert.Null(await test.Runs.GetRunAsync(start.Run, None));
+    }
+
+    [Fact]
+    public async Task Claim_InAConversation_StaysTakenAsLongAsTheConversation()
+    {
+        await using var test = await OpenAsync();
+        var id = await test.StartTalkAsync("hello");
+        Assert.True(await test.Conversations.KeepClaimAsync(test.Tenant, id.Chain, "approval", "first", None));
+        Assert.True(await test.Conversations.KeepClaimAsync(test.Tenant, id.Chain, "given back", "first", None));
+        await test.Conversations.DropClaimAsync(test.Tenant, id.Chain, "given back", "first", None);
+
+        // Nothing is committed: additions, metadata and reads alone keep the conversation.
+        for (var n = 0; n < 3; n++)
+        {
+            await test.AdvanceAsync(Commits.Retention * 0.75);
+            await (n switch
+            {
+                0 => test.AddAsync(id, "more").AsTask(),
+                1 => test.OpenTalkAsync(id),
+                _ => (Task)test.Conversations.SetMetadataAsync(test.Tenant, id, Talks.Bytes("{}"), Commits.Retention, None).AsTask(),
+            });
+        }
+
+        Assert.False(await test.Conversations.KeepClaimAsync(test.Tenant, id.Chain, "approval", "second", None));
+        await test.Conversations.DropClaimAsync(test.Tenant, id.Chain, "approval", "second", None);
+        Assert.False(await test.Conversations.KeepClaimAsync(test.Tenant, id.Chain, "approval", "second", None));
+        Assert.True(await test.Conversations.KeepClaimAsync(test.Tenant, id.Chain, "approval", "first", None));
+        Assert.True(await test.Conversations.KeepClaimAsync(test.Tenant, id.Chain, "given back", "second", None));
+        Assert.True(await test.Conversations.KeepClaimAsync("other" + test.Tenant, id.Chain, "approval", "second", None));
+        Assert.True(await test.Conversations.DeleteConversationAsync(test.Tenant, id, None));
+        Assert.Equal(0, await test.CountAsync());
+    }
+
+    [Fact]
+    public async Task Claim_WithoutAConversation_KeepsNothing()
+    {
+        await using var test = await OpenAsync();
+
+        Assert.True(await test.Conversations.KeepClaimAsync(test.Tenant, ConversationId.New().Chain, "approval", "first", None));
+
+        Assert.Equal(0, await test.CountAsync());
     }
 
     [Fact]
@@ -322,7 +444,7 @@ public abstract class ConversationStoreTests
         Assert.Null(await test.Conversations.SetMetadataAsync(test.Tenant, id, Talks.Bytes("{}"), Commits.Retention, None));
         Assert.Equal(ConversationAccess.NotFound, (await test.OpenTalkAsync(id, "two")).Access);
         Assert.Equal(ConversationAccess.NotFound, await test.AddAsync(id, "more"));
-        Assert.False(await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "writer"), Talks.Lease, None));
+        Assert.Equal(ConversationAccess.NotFound, await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "writer"), Talks.Lease, None));
         foreach (var turn in (ResponseId[])[first.Id, failed.Id])
         {
             Assert.Null(await test.Store.GetAsync(test.Tenant, turn, None));
@@ -618,5 +740,14 @@ public abstract class ConversationStoreTests
         await test.Store.CommitAsync(commit, None);
         await test.Store.DeleteAsync(test.Tenant, commit.Id, None);
         return await test.CountAsync();
+    }
+
+    private static async Task<(RunStart Start, ConversationLock Hold)> StartRunAsync(StoreUnderTest test, ConversationId id, string? owner)
+    {
+        var run = new RunKey(test.Tenant, id.NewTurn());
+        Assert.Equal(ConversationAccess.Done, (await test.OpenTalkAsync(id, run.Id.Self)).Access);
+        var start = RunStarts.Of(run, owner) with { HoldsConversation = true };
+        Assert.NotNull(await test.Runs.CreateAsync(start, None));
+        return (start, new ConversationLock(id, run.Id.Self, IsRuns: true));
     }
 }

@@ -49,22 +49,27 @@ internal sealed partial class ModelStore
                 return ConversationAccess.Locked;
             }
 
-            (talk.Owner, talk.HeldUntil) = (opening.Token, Now + opening.Lease);
+            talk.Hold(opening.Token, Now + opening.Lease);
         }
 
         Keep(talk, opening.Retention);
         return ConversationAccess.Done;
     }
 
-    public bool Renew(ConversationLock hold, TimeSpan lease)
+    public ConversationAccess Renew(ConversationLock hold, TimeSpan lease)
     {
-        if (Find(hold.Id) is not { } talk || IsHeld(talk, hold.Token))
+        if (Find(hold.Id) is not { } talk)
         {
-            return false;
+            return ConversationAccess.NotFound;
         }
 
-        (talk.Owner, talk.HeldUntil) = (hold.Token, Now + lease);
-        return true;
+        if (IsHeld(talk, hold.Token))
+        {
+            return ConversationAccess.Locked;
+        }
+
+        talk.Hold(hold.Token, Now + lease);
+        return ConversationAccess.Done;
     }
 
     public void Release(ConversationLock hold)
@@ -164,5 +169,8 @@ internal sealed partial class ModelStore
         public DateTimeOffset HeldUntil { get; set; }
 
         public PathSegment LogOf(int count) => new(Id.Chain, "c", count);
+
+        /// <summary>One's own hold is never shortened.</summary>
+        public void Hold(string token, DateTimeOffset until) => (Owner, HeldUntil) = (token, Owner == token ? Later(HeldUntil, until) : until);
     }
 }

@@ -24,7 +24,7 @@ public sealed class RedisConversationStoreTests(RedisFixture redis) : Conversati
         Assert.Null(await test.Conversations.SetMetadataAsync(test.Tenant, id, Talks.Bytes("{}"), Commits.Retention, None));
         Assert.Equal(ConversationAccess.NotFound, await test.AddAsync(id, "more"));
         Assert.Equal(ConversationAccess.NotFound, (await test.OpenTalkAsync(id, "writer")).Access);
-        Assert.False(await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "writer"), Talks.Lease, None));
+        Assert.Equal(ConversationAccess.NotFound, await test.Conversations.RenewAsync(test.Tenant, new ConversationLock(id, "writer"), Talks.Lease, None));
         Assert.Equal(CommitOutcome.ConversationGone, await test.Store.CommitAsync(test.Turn(id, "writer", 2, "late"), None));
         Assert.Null(await test.Store.GetAsync(test.Tenant, said.Id, None));
         Assert.NotEqual(0, await test.CountAsync());

@@ -38,6 +38,34 @@ public sealed class SqliteFailureTests : IDisposable
     }
 
     [Fact]
+    public async Task Store_Reopened_GivesUpTheHoldsOfAllButRuns()
+    {
+        var (left, goesOn) = (ConversationId.New(), ConversationId.New());
+        var run = new RunKey(Tenant, goesOn.NewTurn());
+        await using (var first = await OpenAsync())
+        {
+            foreach (var id in (ConversationId[])[left, goesOn])
+            {
+                await first.Conversations.CreateConversationAsync(
+                    new ConversationStart { Tenant = Tenant, Id = id, CreatedAt = Created, Metadata = "{}"u8.ToArray(), Retention = Commits.Retention }, None);
+                Assert.Equal(ConversationAccess.Done, (await HoldAsync(first, id, run.Id.Self)).Access);
+            }
+
+            await first.Runs.CreateAsync(RunStarts.Of(run, "process") with { HoldsConversation = true }, None);
+        }
+
+        await using var second = await OpenAsync();
+
+        Assert.Equal(ConversationAccess.Done, (await HoldAsync(second, left, "other")).Access);
+        Assert.Equal(ConversationAccess.Locked, (await HoldAsync(second, goesOn, "other")).Access);
+        Assert.NotNull(await second.Runs.TakeAsync(run, "process 2", RunStarts.Lease, None));
+        Assert.Equal(ConversationAccess.Done, (await HoldAsync(second, goesOn, run.Id.Self)).Access);
+
+        static async Task<OpenedConversation> HoldAsync(SqliteResponseStore store, ConversationId id, string token) => await store.Conversations.OpenAsync(
+            new ConversationOpening { Tenant = Tenant, Id = id, Token = token, Lease = Talks.Lease, MostBytes = Talks.NoLimit, Retention = Commits.Retention }, None);
+    }
+
+    [Fact]
     public async Task Store_ClosedWhileCommitting_KeepsWhatItTold()
     {
         var commits = Enumerable.Range(0, 300).Select(_ => Commits.Start(Tenant, Created)).ToArray();

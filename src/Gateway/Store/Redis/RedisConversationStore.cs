@@ -92,14 +92,14 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
     public ValueTask<OpenedConversation> OpenAsync(ConversationOpening opening, CancellationToken cancellationToken) =>
         watch.WriteAsync("conversation_open", ct => LoadAsync(opening, ct), cancellationToken);
 
-    public ValueTask<bool> RenewAsync(string tenant, ConversationLock hold, TimeSpan lease, CancellationToken cancellationToken) =>
+    public ValueTask<ConversationAccess> RenewAsync(string tenant, ConversationLock hold, TimeSpan lease, CancellationToken cancellationToken) =>
         watch.WriteAsync(
             "conversation_renew",
-            async ct => (long)await RunAsync(
+            async ct => AccessOf((long)await RunAsync(
                 RedisScripts.ConversationRenew,
                 [RedisKeys.Conversation(tenant, hold.Id.Chain)],
-                [hold.Id.Self, hold.Token, Milliseconds(lease)],
-                ct).ConfigureAwait(false) == 1,
+                [hold.Id.Self, hold.Token, Milliseconds(lease), hold.IsRuns ? 1 : 0],
+                ct).ConfigureAwait(false)),
             cancellationToken);
 
     public async ValueTask ReleaseAsync(string tenant, ConversationLock hold, CancellationToken cancellationToken) =>
@@ -107,6 +107,13 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
             "conversation_release",
             ct => RunAsync(RedisScripts.ConversationRelease, [RedisKeys.Conversation(tenant, hold.Id.Chain)], [hold.Token], ct),
             cancellationToken).ConfigureAwait(false);
+
+    public ValueTask<bool> KeepClaimAsync(string tenant, string chain, string name, string owner, CancellationToken cancellationToken) =>
+        watch.WriteAsync("conversation_claim", ct => NoteClaimAsync(tenant, chain, name, owner, isTaken: true, ct), cancellationToken);
+
+    public async ValueTask DropClaimAsync(string tenant, string chain, string name, string owner, CancellationToken cancellationToken) =>
+        await watch.WriteAsync("conversation_claim", ct => NoteClaimAsync(tenant, chain, name, owner, isTaken: false, ct), cancellationToken)
+            .ConfigureAwait(false);
 
     private static RedisKey[] KeysOf(string tenant, ConversationId id) =>
         [RedisKeys.Conversation(tenant, id.Chain), RedisKeys.Places(tenant, id.Chain), LogOf(tenant, id)];
@@ -137,6 +144,14 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
         return await RedisRetry.TwiceAsync(() => db.ScriptEvaluateAsync(script, keys, arguments), options.CommandTimeout, time, cancellationToken)
             .ConfigureAwait(false);
     }
+
+    private async ValueTask<bool> NoteClaimAsync(
+        string tenant, string chain, string name, string owner, bool isTaken, CancellationToken cancellationToken) =>
+        (long)await RunAsync(
+            RedisScripts.ConversationClaim,
+            [RedisKeys.Conversation(tenant, chain)],
+            ["claim:" + ClaimName.Of(name), owner, isTaken ? 1 : 0],
+            cancellationToken).ConfigureAwait(false) == 1;
 
     private async ValueTask<bool> EraseAsync(string tenant, ConversationId id, CancellationToken cancellationToken)
     {

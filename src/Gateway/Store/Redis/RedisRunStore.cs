@@ -103,8 +103,14 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
         var freeAt = (long)await EvaluateAsync(
             RedisScripts.RunCreate,
-            [RedisKeys.Run(start.Run), RedisKeys.Events(start.Run.Tenant, start.Run.Id), RedisKeys.Record(start.Run.Tenant, start.Run.Id)],
-            [start.Spec.ToArray(), start.Owner ?? string.Empty, Milliseconds(start.Lease), retention, .. Copies(start.Events)],
+            [
+                RedisKeys.Run(start.Run), RedisKeys.Events(start.Run.Tenant, start.Run.Id), RedisKeys.Record(start.Run.Tenant, start.Run.Id),
+                RedisKeys.Conversation(start.Run.Tenant, start.Run.Id.Chain),
+            ],
+            [
+                start.Spec.ToArray(), start.Owner ?? string.Empty, Milliseconds(start.Lease), retention,
+                start.HoldsConversation ? start.Run.Id.Self : string.Empty, .. Copies(start.Events),
+            ],
             cancellationToken).ConfigureAwait(false);
         if (freeAt == 0)
         {
@@ -200,8 +206,11 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
     private async ValueTask<bool> EraseAsync(RunKey run, CancellationToken cancellationToken)
     {
-        var deleted = (long)await EvaluateAsync(RedisScripts.RunDelete, Keys(run), [Name(RedisKeys.RunChannel(run))], cancellationToken)
-            .ConfigureAwait(false);
+        var deleted = (long)await EvaluateAsync(
+            RedisScripts.RunDelete,
+            [.. Keys(run), RedisKeys.Conversation(run.Tenant, run.Id.Chain)],
+            [Name(RedisKeys.RunChannel(run)), run.Id.Self],
+            cancellationToken).ConfigureAwait(false);
         await ForgetAsync(run, cancellationToken).ConfigureAwait(false);
         return deleted == 1;
     }

@@ -53,6 +53,8 @@ internal static class RedisScripts
 
     public static string ConversationDelete { get; } = Read("conversation_delete");
 
+    public static string ConversationClaim { get; } = Read("conversation_claim");
+
     private static string Read(string name)
     {
         var resource = $"Gateway.Store.Redis.{name}.lua";

@@ -5,7 +5,7 @@
 -- KEYS[3]  its log
 -- ARGV[1]  self, the secret half of its id
 -- ARGV[2]  token of the hold; empty to take none
--- ARGV[3]  how long the hold lasts, in milliseconds
+-- ARGV[3]  how long the hold lasts, in milliseconds; one that the token has already is not shortened
 -- ARGV[4]  the most bytes that its turns may have together
 -- ARGV[5]  retention in milliseconds
 --
@@ -26,7 +26,8 @@ if ARGV[2] ~= '' then
     return {2, 0, ''}
   end
   if tonumber(held[3]) <= tonumber(ARGV[4]) then
-    redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'until', string.format('%.0f', now + tonumber(ARGV[3])))
+    local untilThen = math.max(now + tonumber(ARGV[3]), held[4] == ARGV[2] and tonumber(held[5]) or 0)
+    redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'until', string.format('%.0f', untilThen))
   end
 end
 if tonumber(held[3]) > tonumber(ARGV[4]) then

@@ -83,7 +83,7 @@ internal sealed class SqliteConversationStore(SqliteResponseStore store) : IConv
             : OpenedConversation.Refused(access);
     }
 
-    public ValueTask<bool> RenewAsync(string tenant, ConversationLock hold, TimeSpan lease, CancellationToken cancellationToken) =>
+    public ValueTask<ConversationAccess> RenewAsync(string tenant, ConversationLock hold, TimeSpan lease, CancellationToken cancellationToken) =>
         store.WriteAsync(
             "conversation_renew",
             session => SqliteConversations.Renew(session, tenant, hold, Until(lease), store.Now),
@@ -94,6 +94,14 @@ internal sealed class SqliteConversationStore(SqliteResponseStore store) : IConv
             "conversation_release",
             session => SqliteConversations.Release(session, tenant, hold.Id.Chain, hold.Token),
             cancellationToken).ConfigureAwait(false);
+
+    public ValueTask<bool> KeepClaimAsync(string tenant, string chain, string name, string owner, CancellationToken cancellationToken) =>
+        store.WriteAsync(
+            "conversation_claim", session => SqliteConversations.KeepClaim(session, tenant, chain, name, owner, store.Now), cancellationToken);
+
+    public async ValueTask DropClaimAsync(string tenant, string chain, string name, string owner, CancellationToken cancellationToken) =>
+        await store.WriteAsync(
+            "conversation_claim", session => SqliteConversations.DropClaim(session, tenant, chain, name, owner), cancellationToken).ConfigureAwait(false);
 
     private long Until(TimeSpan time) => store.Now + (long)time.TotalMilliseconds;
 }

@@ -66,6 +66,7 @@ internal static class SqliteConversations
         session.Prepare("DELETE FROM turn WHERE log IN (SELECT id FROM log WHERE tenant = $1 AND chain = $2)", tenant, id.Chain).ExecuteNonQuery();
         session.Prepare("DELETE FROM log WHERE tenant = $1 AND chain = $2", tenant, id.Chain).ExecuteNonQuery();
         session.Prepare("DELETE FROM place WHERE tenant = $1 AND chain = $2", tenant, id.Chain).ExecuteNonQuery();
+        session.Prepare("DELETE FROM claim WHERE tenant = $1 AND name BETWEEN $2 || '/' AND $2 || '0'", tenant, id.Chain).ExecuteNonQuery();
         session.Prepare("DELETE FROM conversation WHERE tenant = $1 AND chain = $2", tenant, id.Chain).ExecuteNonQuery();
         return true;
     }
@@ -162,28 +163,53 @@ internal static class SqliteConversations
     }
 
     /// <summary>Prolongs a hold (conversation_renew.lua).</summary>
-    public static bool Renew(SqliteSession session, string tenant, ConversationLock hold, long until, long now)
+    public static ConversationAccess Renew(SqliteSession session, string tenant, ConversationLock hold, long until, long now)
     {
-        if (ReadState(session, tenant, hold.Id, now) is not { } state || (state.Owner is not null && state.Owner != hold.Token))
+        if (ReadState(session, tenant, hold.Id, now) is not { } state)
         {
-            return false;
+            return ConversationAccess.NotFound;
+        }
+
+        if (hold.IsRuns ? !HasOwner(session, tenant, hold) : state.Owner is not null && state.Owner != hold.Token)
+        {
+            return ConversationAccess.Locked;
         }
 
         Hold(session, tenant, hold.Id.Chain, hold.Token, until);
-        return true;
+        return ConversationAccess.Done;
     }
+
+    /// <summary>Lets a hold last until then at least, if it is still the token's (run-create.lua).</summary>
+    public static void Prolong(SqliteSession session, string tenant, string chain, string token, long until) =>
+        session.Prepare(
+            "UPDATE conversation SET held = max(held, $4) WHERE tenant = $1 AND chain = $2 AND owner = $3", tenant, chain, token, until).ExecuteNonQuery();
 
     /// <summary>Gives a hold up (conversation_release.lua).</summary>
     public static bool Release(SqliteSession session, string tenant, string chain, string token) =>
         session.Prepare("UPDATE conversation SET owner = NULL WHERE tenant = $1 AND chain = $2 AND owner = $3", tenant, chain, token)
             .ExecuteNonQuery() > 0;
 
-    /// <summary>Gives up every hold: those who had them are gone.</summary>
+    /// <summary>Gives up every hold but those of runs: those who had them are gone, while a run goes on.</summary>
     public static bool ReleaseAll(SqliteSession session)
     {
-        session.Prepare("UPDATE conversation SET owner = NULL WHERE owner IS NOT NULL").ExecuteNonQuery();
+        session.Prepare(
+            """
+            UPDATE conversation SET owner = NULL WHERE owner IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM run
+                WHERE run.tenant = conversation.tenant AND run.chain = conversation.chain AND run.self = conversation.owner AND run.ended = 0)
+            """).ExecuteNonQuery();
         return true;
     }
+
+    /// <summary>Lets a claim live as long as the conversation, if there is one (conversation_claim.lua).</summary>
+    public static bool KeepClaim(SqliteSession session, string tenant, string chain, string name, string owner, long now) =>
+        session.Prepare(
+            "SELECT expires FROM conversation WHERE tenant = $1 AND chain = $2 AND expires > $3", tenant, chain, now).ExecuteScalar() is not long expires
+        || SqliteWrites.Take(session, tenant, KeptName(chain, name), owner, expires, now);
+
+    /// <summary>Gives such a claim back.</summary>
+    public static bool DropClaim(SqliteSession session, string tenant, string chain, string name, string owner) =>
+        SqliteWrites.GiveBack(session, tenant, KeptName(chain, name), owner);
 
     /// <summary>Why a writer may not commit, or null. A turn that goes aside (<paramref name="mayWait"/>) disturbs no other writer.</summary>
     public static CommitOutcome? CheckWriter(SqliteSession session, string tenant, ConversationLock hold, bool mayWait, long now)
@@ -337,13 +363,25 @@ internal static class SqliteConversations
         return rows.Read() ? (rows.GetInt64(0), rows.IsDBNull(1) ? null : rows.GetString(1)) : null;
     }
 
+    /// <summary>One that this token has is never shortened.</summary>
     private static void Hold(SqliteSession session, string tenant, string chain, string token, long until) =>
-        session.Prepare("UPDATE conversation SET owner = $3, held = $4 WHERE tenant = $1 AND chain = $2", tenant, chain, token, until).ExecuteNonQuery();
+        session.Prepare(
+            "UPDATE conversation SET held = iif(owner IS $3, max(held, $4), $4), owner = $3 WHERE tenant = $1 AND chain = $2",
+            tenant, chain, token, until).ExecuteNonQuery();
+
+    private static bool HasOwner(SqliteSession session, string tenant, ConversationLock hold) =>
+        session.Prepare(
+            "SELECT 1 FROM conversation WHERE tenant = $1 AND chain = $2 AND owner = $3", tenant, hold.Id.Chain, hold.Token).ExecuteScalar() is not null;
+
+    /// <summary>The name of a claim that lives as long as a conversation: no other claim's name has a slash in it.</summary>
+    private static string KeptName(string chain, string name) => $"{chain}/{ClaimName.Of(name)}";
 
     private static void Grow(SqliteSession session, string tenant, string chain, int bytes) =>
         session.Prepare("UPDATE conversation SET bytes = bytes + $3 WHERE tenant = $1 AND chain = $2", tenant, chain, bytes).ExecuteNonQuery();
 
-    /// <summary>Lets a conversation live until then at least, and its log as long as it, also one that came later with a shorter retention.</summary>
+    /// <summary>
+    /// Lets a conversation live until then at least, and its log and claims as long as it, also those that came later with a shorter retention.
+    /// </summary>
     private static void Keep(SqliteSession session, string tenant, string chain, long expires)
     {
         session.Prepare("UPDATE conversation SET expires = $3 WHERE tenant = $1 AND chain = $2 AND expires < $3", tenant, chain, expires).ExecuteNonQuery();
@@ -353,6 +391,12 @@ internal static class SqliteConversations
             WHERE log.tenant = $1 AND log.chain = $2 AND log.branch = $3 AND conversation.tenant = $1 AND conversation.chain = $2
             """,
             tenant, chain, CommitPlan.ConversationBranch).ExecuteNonQuery();
+        session.Prepare(
+            """
+            UPDATE claim SET expires = conversation.expires FROM conversation
+            WHERE claim.tenant = $1 AND claim.name BETWEEN $2 || '/' AND $2 || '0' AND conversation.tenant = $1 AND conversation.chain = $2
+            """,
+            tenant, chain).ExecuteNonQuery();
     }
 
     private static void SetPlace(SqliteSession session, string tenant, string chain, string turn, int place) =>

@@ -59,6 +59,11 @@ internal static class SqliteRuns
             CultureInfo.InvariantCulture);
         session.Prepare("INSERT INTO run_spec (run, data) VALUES ($1, $2)", id, spec).ExecuteNonQuery();
         InsertEvents(session, id, 0, events, 0);
+        if (start.HoldsConversation)
+        {
+            SqliteConversations.Prolong(session, key.Tenant, key.Id.Chain, key.Id.Self, now + Milliseconds(start.Retention));
+        }
+
         return true;
     }
 
@@ -141,6 +146,7 @@ internal static class SqliteRuns
         }
 
         Remove(session, run.Id);
+        SqliteConversations.Release(session, key.Tenant, key.Id.Chain, key.Id.Self);
         return true;
     }
 

@@ -54,6 +54,10 @@ internal static class SqliteWrites
 
     /// <summary>Takes a claim. True when <paramref name="owner"/> has it.</summary>
     public static bool Claim(SqliteSession session, string tenant, string name, string owner, long expires, long now) =>
+        Take(session, tenant, ClaimName.Of(name), owner, expires, now);
+
+    /// <summary>Takes a claim by the name that it is kept under.</summary>
+    public static bool Take(SqliteSession session, string tenant, string keptName, string owner, long expires, long now) =>
         owner.Equals(session.Prepare(
             """
             INSERT INTO claim (tenant, name, owner, expires) VALUES ($1, $2, $3, $4)
@@ -62,7 +66,7 @@ internal static class SqliteWrites
                 expires = iif(claim.expires <= $5, excluded.expires, claim.expires)
             RETURNING owner
             """,
-            tenant, ClaimName.Of(name), owner, expires, now).ExecuteScalar());
+            tenant, keptName, owner, expires, now).ExecuteScalar());
 
     /// <summary>Lets a claim that was taken live longer (prolong.lua).</summary>
     private static void Prolong(SqliteSession session, string tenant, string name, long expires, long now) =>
@@ -72,7 +76,11 @@ internal static class SqliteWrites
 
     /// <summary>Gives a claim back (release.lua).</summary>
     public static bool Release(SqliteSession session, string tenant, string name, string owner) =>
-        session.Prepare("DELETE FROM claim WHERE tenant = $1 AND name = $2 AND owner = $3", tenant, ClaimName.Of(name), owner).ExecuteNonQuery() > 0;
+        GiveBack(session, tenant, ClaimName.Of(name), owner);
+
+    /// <summary>Gives a claim back by the name that it is kept under.</summary>
+    public static bool GiveBack(SqliteSession session, string tenant, string keptName, string owner) =>
+        session.Prepare("DELETE FROM claim WHERE tenant = $1 AND name = $2 AND owner = $3", tenant, keptName, owner).ExecuteNonQuery() > 0;
 
     /// <summary>Removes what has expired, at most <paramref name="limit"/> rows of a table. Returns how many rows went.</summary>
     public static int Sweep(SqliteSession session, long now, int limit)
