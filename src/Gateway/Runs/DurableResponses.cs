@@ -12,7 +12,7 @@ namespace Gateway.Runs;
 /// <c>Idempotency-Key</c>, whose first request may have lost its client.
 /// </summary>
 internal sealed class DurableResponses(
-    RunHost host, RunFollower follower, IdempotencyKeys keys, RunReader reader, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs,
+    RunHost host, RunFollower follower, FollowerPlaces places, IdempotencyKeys keys, RunReader reader, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs,
     OpenStreamLimiter limiter, IOptions<StoreOptions> store, IOptions<LimitsOptions> limits)
 {
     /// <summary>The request is made as a run.</summary>
@@ -59,7 +59,7 @@ internal sealed class DurableResponses(
             }
 
             held.Add(place);
-            if (request.Stream && follower.TryEnter(out following) is { } full)
+            if (request.Stream && places.TryEnter(tenant, out following) is { } full)
             {
                 return full;
             }
@@ -150,7 +150,7 @@ internal sealed class DurableResponses(
             return clash;
         }
 
-        if (first is not { } id || follower.TryEnter(out var following) is not null)
+        if (first is not { } id || places.TryEnter(tenant, out var following) is not null)
         {
             return ApiError.IdempotencyKeyInUse();
         }

@@ -20,6 +20,9 @@ internal sealed record RunStart
     /// <summary>The most runs of all tenants that may be there, this one included.</summary>
     public required int MostRuns { get; init; }
 
+    /// <summary>The most runs of the tenant that may be there, this one included. It holds for runs without a first lease only: the others do not wait.</summary>
+    public int MostOfTenant { get; init; } = int.MaxValue;
+
     /// <summary>How long all of it is kept after the last write, should nobody ever end it.</summary>
     public required TimeSpan Retention { get; init; }
 }

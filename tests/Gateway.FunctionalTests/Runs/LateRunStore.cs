@@ -24,10 +24,10 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         return await store.GetRunAsync(run, cancellationToken);
     }
 
-    public async ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken)
+    public async ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken)
     {
-        var token = await store.CreateAsync(start, cancellationToken);
-        return LostCreations-- > 0 ? throw new StoreUnavailableException("the reply was lost") : token;
+        var admission = await store.CreateAsync(start, cancellationToken);
+        return LostCreations-- > 0 ? throw new StoreUnavailableException("the reply was lost") : admission;
     }
 
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>

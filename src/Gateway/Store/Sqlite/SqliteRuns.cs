@@ -7,13 +7,13 @@ namespace Gateway.Store.Sqlite;
 /// </summary>
 internal static class SqliteRuns
 {
-    /// <summary>Makes a run with its first events (run-enqueue.lua, run-create.lua). False when there are too many.</summary>
+    /// <summary>Makes a run with its first events (run-enqueue.lua, run-create.lua).</summary>
     /// <param name="session">The writer's session.</param>
     /// <param name="start">What to make; its buffers are not touched.</param>
     /// <param name="spec">The spec, copied.</param>
     /// <param name="events">The events, copied.</param>
     /// <param name="now">The time.</param>
-    public static bool Create(SqliteSession session, RunStart start, byte[] spec, byte[][] events, long now)
+    public static RunRefusal Create(SqliteSession session, RunStart start, byte[] spec, byte[][] events, long now)
     {
         var key = start.Run;
         var free = now + (start.Owner is null ? 0 : Milliseconds(start.Lease));
@@ -24,17 +24,22 @@ internal static class SqliteRuns
                 session.Prepare("UPDATE run SET free = $2 WHERE id = $1", there.Id, free).ExecuteNonQuery();
             }
 
-            return true;
+            return RunRefusal.None;
         }
 
         if (SqliteWrites.RecordExists(session, key.Tenant, key.Id, now))
         {
-            return true;
+            return RunRefusal.None;
         }
 
         if (CountLive(session, now) >= start.MostRuns)
         {
-            return false;
+            return RunRefusal.QueueFull;
+        }
+
+        if (start.Owner is null && CountLive(session, key.Tenant, now) >= start.MostOfTenant)
+        {
+            return RunRefusal.TenantFull;
         }
 
         RemoveExpired(session, key, now);
@@ -59,7 +64,7 @@ internal static class SqliteRuns
             CultureInfo.InvariantCulture);
         session.Prepare("INSERT INTO run_spec (run, data) VALUES ($1, $2)", id, spec).ExecuteNonQuery();
         InsertEvents(session, id, 0, events, 0);
-        return true;
+        return RunRefusal.None;
     }
 
     /// <summary>Takes the lease of a run that nobody holds (run-take.lua).</summary>
@@ -180,11 +185,18 @@ internal static class SqliteRuns
     public static LiveRun? Get(SqliteSession session, RunKey key, long now) =>
         Live(session, key, now) is { } run ? new LiveRun(Spec(session, run), HasBegun: run.Token > 0, run.IsCancelled) : null;
 
-    /// <summary>Runs that are free, the longest waiting first (run-find.lua).</summary>
+    /// <summary>Runs that are free, an equal share of each tenant, the longest waiting first (run-find.lua).</summary>
     public static IReadOnlyList<RunKey> FindFree(SqliteSession session, int most, long now)
     {
         using var rows = session.Prepare(
-            "SELECT tenant, chain, self FROM run WHERE ended = 0 AND free <= $1 AND expires > $1 ORDER BY free LIMIT $2", now, most).ExecuteReader();
+            """
+            SELECT tenant, chain, self FROM (
+                SELECT tenant, chain, self, free, row_number() OVER (PARTITION BY tenant ORDER BY free) AS place FROM run
+                WHERE ended = 0 AND free <= $1 AND expires > $1)
+            WHERE place <= max(1, $2 / (SELECT max(1, count(DISTINCT tenant)) FROM run WHERE ended = 0 AND free <= $1 AND expires > $1))
+            ORDER BY free
+            """,
+            now, most).ExecuteReader();
         var runs = new List<RunKey>();
         while (rows.Read())
         {
@@ -292,6 +304,11 @@ internal static class SqliteRuns
     private static long CountLive(SqliteSession session, long now) =>
         Convert.ToInt64(
             session.Prepare("SELECT count(*) FROM run WHERE ended = 0 AND expires > $1", now).ExecuteScalar(), CultureInfo.InvariantCulture);
+
+    private static long CountLive(SqliteSession session, string tenant, long now) =>
+        Convert.ToInt64(
+            session.Prepare("SELECT count(*) FROM run WHERE tenant = $2 AND ended = 0 AND expires > $1", now, tenant).ExecuteScalar(),
+            CultureInfo.InvariantCulture);
 
     private static byte[] Spec(SqliteSession session, SqliteRun run) =>
         (byte[]?)session.Prepare("SELECT data FROM run_spec WHERE run = $1", run.Id).ExecuteScalar()
