@@ -12,7 +12,7 @@ namespace Gateway.Runs;
 /// <c>Idempotency-Key</c>, whose first request may have lost its client.
 /// </summary>
 internal sealed class DurableResponses(
-    RunHost host, RunFollower follower, FollowerPlaces places, IdempotencyKeys keys, RunReader reader, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs,
+    RunHost host, IRunStore runs, RunFollower follower, FollowerPlaces places, IdempotencyKeys keys, RunReader reader, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs,
     OpenStreamLimiter limiter, IOptions<StoreOptions> store, IOptions<LimitsOptions> limits)
 {
     /// <summary>The request is made as a run.</summary>
@@ -47,7 +47,8 @@ internal sealed class DurableResponses(
                 return refused;
             }
 
-            if (key is not null && await keys.FindAsync(tenant.Name, key, http.RequestAborted) is var (first, clash) && (first is not null || clash is not null))
+            if (key is not null && await keys.FindAsync(tenant.Name, key, http.RequestAborted) is var (first, clash) && (first is not null || clash is not null)
+                && !await TakeOverAsync(tenant, key, first, http.RequestAborted))
             {
                 return await RepeatAsync(http, dialect, tenant, request, first, clash);
             }
@@ -138,6 +139,30 @@ internal sealed class DurableResponses(
 
         await follower.WaitForEndAsync(run, limits.Value.ResponseTime, window, http.RequestAborted);
         return await reader.WriteAsync(http, dialect, tenant, run);
+    }
+
+    /// <summary>
+    /// Gives back the key of a first request of which nothing came: its replica ended between taking the key and accepting the run. The store sees to
+    /// it that no run can come any more, should that replica only be slow.
+    /// </summary>
+    private async Task<bool> TakeOverAsync(Tenant tenant, IdempotencyKey key, ResponseId? first, CancellationToken cancellationToken)
+    {
+        if (first is not { } id || places.TryEnter(tenant, out var waiting) is not null)
+        {
+            return false;
+        }
+
+        using (waiting)
+        {
+            var run = new RunKey(tenant.Name, id);
+            if (await follower.WaitForStartAsync(run, cancellationToken) || !await runs.ForbidAsync(run, IdempotencyKeys.Life, cancellationToken))
+            {
+                return false;
+            }
+        }
+
+        await keys.ReleaseAsync(tenant.Name, key, id);
+        return true;
     }
 
     /// <summary>The same request once more: it gets the response of the first.</summary>

@@ -116,15 +116,14 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             Events = first,
             Owner = isMine ? _owner : null,
             Lease = _options.Lease,
+            Memory = terms.IsKeyed ? IdempotencyKeys.Life : null,
             MostRuns = _options.Queue,
             MostOfTenant = prepared.Tenant.Policy.QueuedRuns ?? Math.Max(1, _options.Queue / TenantShare),
             Retention = QueuePatience,
         });
         if (token is null)
         {
-            return (null, ApiError.RateLimited(
-                refusal == RunRefusal.TenantFull ? "Too many responses are being made or waiting for this API key's tenant." : "Too many responses are being made or waiting.",
-                Scan));
+            return (null, Refused(refusal));
         }
 
         if (!isMine)
@@ -213,6 +212,15 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         _stopping.Dispose();
         _wake.Dispose();
     }
+
+    private static ApiError Refused(RunRefusal refusal) => refusal switch
+    {
+        RunRefusal.QueueFull => ApiError.RateLimited("Too many responses are being made or waiting.", Scan),
+        RunRefusal.TenantFull => ApiError.RateLimited("Too many responses are being made or waiting for this API key's tenant.", Scan),
+
+        // This replica was so slow that the same request, sent again, went ahead.
+        _ => ApiError.IdempotencyKeyInUse(),
+    };
 
     /// <summary>
     /// Puts a run into the store, and sees to it that there is none when that fails: a client that is told so sends its request again. Not cancelled

@@ -15,6 +15,12 @@ internal interface IRunStore
     /// </summary>
     ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Sees to it that a run that was not let in so far never is, for runs with a <see cref="RunStart.Memory"/>. True when that is so; false when it
+    /// was let in: it is there, has ended, or is gone again. May be called again.
+    /// </summary>
+    ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken);
+
     /// <summary>Takes a run whose lease has run out or was given up. Null when there is no such run, or another replica holds it.</summary>
     ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken);
 

@@ -11,4 +11,7 @@ internal enum RunRefusal
 
     /// <summary>It would have to wait, and there are as many runs of its tenant as <see cref="RunStart.MostOfTenant"/>.</summary>
     TenantFull,
+
+    /// <summary>Somebody saw to it that it is never made (<see cref="IRunStore.ForbidAsync"/>).</summary>
+    Forbidden,
 }

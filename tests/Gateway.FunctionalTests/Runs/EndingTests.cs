@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using Gateway.Store;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -95,6 +96,53 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
 
         Assert.Empty(await runs.FindFreeAsync(10, Cancellation));
         Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task Replica_EndsBetweenTheKeyAndTheRun_TheSameRequestAgainIsMade()
+    {
+        var runs = await UseLateRunsAsync();
+        var slow = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var taken = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        runs.BeforeCreate = () =>
+        {
+            taken.SetResult();
+            return slow.Task;
+        };
+        var first = PostOnceAsync();
+        await taken.Task.WaitAsync(Cancellation);
+
+        var again = (await PostOnceAsync()).AssertOk();
+
+        // Should the first replica have been slow only, it makes nothing any more, and its client gets the same by trying again.
+        slow.SetResult();
+        (await first).AssertError(409, "idempotency_key_in_use", "Idempotency-Key");
+        Assert.Equal("completed", again.Text("status"));
+        Assert.Equal(again.GetRawText(), (await PostOnceAsync()).AssertOk().GetRawText());
+        Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task Response_IsDeleted_ItsKeyMakesNoOther()
+    {
+        await UseLateRunsAsync();
+        var id = (await PostOnceAsync()).AssertOk().Text("id");
+        (await DeleteAsync("/v1/responses/" + id)).AssertOk();
+
+        (await PostOnceAsync()).AssertError(409, "idempotency_key_in_use", "Idempotency-Key");
+
+        Assert.Single(Upstream.Calls);
+    }
+
+    private async Task<Reply> PostOnceAsync()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
+        {
+            Content = new StringContent(WithModel("""{"input":"Hi"}"""), new MediaTypeHeaderValue("application/json")),
+        };
+        request.Headers.Add("Idempotency-Key", "once");
+        using var response = await Gateway.Client.SendAsync(request, Cancellation);
+        return await Reply.ReadAsync(response);
     }
 
     private async Task<LateRunStore> UseLateRunsAsync(params IEnumerable<(string Key, string Value)> settings)

@@ -79,6 +79,8 @@ internal sealed class ScriptedRunStore : IRunStore
 
     public ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+    public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<IReadOnlyList<RunKey>> FindFreeAsync(int most, CancellationToken cancellationToken) => throw new NotSupportedException();

@@ -202,6 +202,44 @@ public abstract class RunStoreTests
     }
 
     [Fact]
+    public async Task Forbid_RunThatWasNotLetIn_IsNeverMade()
+    {
+        await using var test = await OpenAsync();
+        var start = RunStarts.Of(test.Tenant, "a") with { Memory = TimeSpan.FromHours(24) };
+
+        Assert.True(await test.Runs.ForbidAsync(start.Run, TimeSpan.FromHours(24), None));
+        Assert.True(await test.Runs.ForbidAsync(start.Run, TimeSpan.FromHours(24), None));
+
+        Assert.Equal(new RunAdmission(null, RunRefusal.Forbidden), await test.Runs.CreateAsync(start, None));
+        Assert.Null(await test.Runs.GetRunAsync(start.Run, None));
+        Assert.Null(await EventsAsync(test, start.Run));
+    }
+
+    [Fact]
+    public async Task Forbid_RunThatWasLetIn_ChangesNothing_WhateverBecameOfIt()
+    {
+        await using var test = await OpenAsync();
+        var starts = Enumerable.Range(0, 3).Select(_ => RunStarts.Of(test.Tenant, "a") with { Memory = TimeSpan.FromHours(24) }).ToArray();
+        foreach (var start in starts)
+        {
+            Assert.Equal(1, (await test.Runs.CreateAsync(start, None)).Token);
+        }
+
+        await test.Store.CommitAsync(RunStarts.Commit(test, starts[1].Run, 1, 2, "completed"), None);
+        await test.Runs.DeleteRunAsync(starts[2].Run, None);
+
+        foreach (var start in starts)
+        {
+            Assert.False(await test.Runs.ForbidAsync(start.Run, TimeSpan.FromHours(24), None));
+        }
+
+        Assert.Equal(1, (await test.Runs.CreateAsync(starts[0], None)).Token);
+        Assert.True((await test.Runs.RenewAsync(starts[0].Run, 1, Lease, None)).IsHeld);
+        await test.Store.DeleteAsync(test.Tenant, starts[1].Run.Id, None);
+        Assert.False(await test.Runs.ForbidAsync(starts[1].Run, TimeSpan.FromHours(24), None));
+    }
+
+    [Fact]
     public async Task Take_FreeRun_GivesAllThatIsNeededToGoOn()
     {
         await using var test = await OpenAsync();

@@ -32,6 +32,9 @@ internal static class RedisKeys
 
     public static RedisKey Journal(RunKey run) => $"gw:{{{run.Tenant}/{run.Id.Chain}}}:j:{run.Id.Self}";
 
+    /// <summary>Whether a run was let in or forbidden: <c>made</c> or <c>no</c>.</summary>
+    public static RedisKey RunMemory(RunKey run) => $"gw:{{{run.Tenant}/{run.Id.Chain}}}:k:{run.Id.Self}";
+
     /// <summary>The channel of those that follow a run.</summary>
     public static RedisChannel RunChannel(RunKey run) => RedisChannel.Literal($"gw:{run.Tenant}/{run.Id.Chain}:w:{run.Id.Self}");
 

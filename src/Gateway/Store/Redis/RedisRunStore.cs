@@ -16,6 +16,16 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
     public ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken) =>
         watch.WriteAsync("run_create", ct => MakeAsync(start, ct), cancellationToken);
 
+    public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) =>
+        watch.WriteAsync(
+            "run_forbid",
+            async ct => (long)await EvaluateAsync(
+                RedisScripts.RunForbid,
+                [RedisKeys.Run(run), RedisKeys.Record(run.Tenant, run.Id), RedisKeys.RunMemory(run)],
+                [Milliseconds(memory)],
+                ct).ConfigureAwait(false) == 1,
+            cancellationToken);
+
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
         watch.WriteAsync("run_take", ct => TakeLeaseAsync(run, owner, lease, ct), cancellationToken);
 
@@ -108,10 +118,16 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
         var freeAt = (long)await EvaluateAsync(
             RedisScripts.RunCreate,
-            [RedisKeys.Run(start.Run), RedisKeys.Events(start.Run.Tenant, start.Run.Id), RedisKeys.Record(start.Run.Tenant, start.Run.Id)],
-            [start.Spec.ToArray(), start.Owner ?? string.Empty, Milliseconds(start.Lease), retention, .. Copies(start.Events)],
+            [
+                RedisKeys.Run(start.Run), RedisKeys.Events(tenant, start.Run.Id), RedisKeys.Record(tenant, start.Run.Id),
+                RedisKeys.RunMemory(start.Run),
+            ],
+            [
+                start.Spec.ToArray(), start.Owner ?? string.Empty, Milliseconds(start.Lease), retention,
+                start.Memory is { } memory ? Milliseconds(memory) : RedisValue.EmptyString, .. Copies(start.Events),
+            ],
             cancellationToken).ConfigureAwait(false);
-        if (freeAt == 0)
+        if (freeAt <= 0)
         {
             await ForgetAsync(start.Run, cancellationToken).ConfigureAwait(false);
         }
@@ -121,7 +137,7 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
             await HintAsync(start.Run, freeAt, retention, channel, cancellationToken).ConfigureAwait(false);
         }
 
-        return new RunAdmission(start.Owner is null ? 0 : 1);
+        return freeAt < 0 ? new RunAdmission(null, RunRefusal.Forbidden) : new RunAdmission(start.Owner is null ? 0 : 1);
     }
 
     private async ValueTask<TakenRun?> TakeLeaseAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken)

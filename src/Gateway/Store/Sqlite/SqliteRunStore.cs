@@ -25,6 +25,9 @@ internal sealed class SqliteRunStore(SqliteResponseStore store, TimeProvider tim
         return new RunAdmission(refusal != RunRefusal.None ? null : start.Owner is null ? 0 : 1, refusal);
     }
 
+    public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) =>
+        store.WriteAsync("run_forbid", session => SqliteRuns.Forbid(session, run, memory, Now), cancellationToken);
+
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
         store.WriteAsync("run_take", session => SqliteRuns.Take(session, run, owner, lease, Now), cancellationToken);
 

@@ -7,6 +7,9 @@ namespace Gateway.Store.Sqlite;
 /// </summary>
 internal static class SqliteRuns
 {
+    private const string LetIn = "made";
+    private const string Forbidden = "no";
+
     /// <summary>Makes a run with its first events (run-enqueue.lua, run-create.lua).</summary>
     /// <param name="session">The writer's session.</param>
     /// <param name="start">What to make; its buffers are not touched.</param>
@@ -42,6 +45,11 @@ internal static class SqliteRuns
             return RunRefusal.TenantFull;
         }
 
+        if (start.Memory is { } memory && !Remember(session, key, LetIn, memory, now))
+        {
+            return RunRefusal.Forbidden;
+        }
+
         RemoveExpired(session, key, now);
         var id = Convert.ToInt64(
             session.Prepare(
@@ -66,6 +74,12 @@ internal static class SqliteRuns
         InsertEvents(session, id, 0, events, 0);
         return RunRefusal.None;
     }
+
+    /// <summary>Sees to it that a run is never made (run-forbid.lua).</summary>
+    public static bool Forbid(SqliteSession session, RunKey key, TimeSpan memory, long now) =>
+        Find(session, key, now) is null
+        && !SqliteWrites.RecordExists(session, key.Tenant, key.Id, now)
+        && Remember(session, key, Forbidden, memory, now);
 
     /// <summary>Takes the lease of a run that nobody holds (run-take.lua).</summary>
     public static TakenRun? Take(SqliteSession session, RunKey key, string owner, TimeSpan lease, long now)
@@ -272,6 +286,10 @@ internal static class SqliteRuns
             tenant, limit).ExecuteNonQuery();
         return events + entries + specs + runs;
     }
+
+    /// <summary>Whether a run was let in or forbidden is said once, as a claim. False when the other was said before.</summary>
+    private static bool Remember(SqliteSession session, RunKey key, string what, TimeSpan memory, long now) =>
+        SqliteWrites.Claim(session, key.Tenant, $"run:{key.Id}", what, now + Milliseconds(memory), now);
 
     private static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
 
