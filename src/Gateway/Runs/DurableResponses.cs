@@ -13,7 +13,7 @@ namespace Gateway.Runs;
 /// </summary>
 internal sealed class DurableResponses(
     RunHost host, IRunStore runs, RunFollower follower, FollowerPlaces places, IdempotencyKeys keys, RunReader reader, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs,
-    OpenStreamLimiter limiter, IOptions<StoreOptions> store, IOptions<LimitsOptions> limits)
+    OpenStreamLimiter limiter, IOptions<StoreOptions> store, IOptions<LimitsOptions> limits, IOptions<RunOptions> options)
 {
     /// <summary>The request is made as a run.</summary>
     public bool Wants(ResponsesRequest request, Tenant tenant, IdempotencyKey? key)
@@ -137,8 +137,11 @@ internal sealed class DurableResponses(
             return await follower.FollowAsync(http, run, 0, window, refusal);
         }
 
-        await follower.WaitForEndAsync(run, limits.Value.ResponseTime, window, http.RequestAborted);
-        return await reader.WriteAsync(http, dialect, tenant, run);
+        // A client takes the JSON that it gets for the end. Each replica that makes the response has its time for it, and a lease goes by until
+        // another one takes over: who has waited longer tries again with its key, and waits on.
+        return await follower.WaitForEndAsync(run, limits.Value.ResponseTime + options.Value.Lease, window, http.RequestAborted)
+            ? await reader.WriteAsync(http, dialect, tenant, run)
+            : ApiError.ResponseUnfinished();
     }
 
     /// <summary>

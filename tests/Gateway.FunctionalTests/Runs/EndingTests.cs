@@ -123,6 +123,28 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
     }
 
     [Fact]
+    public async Task Run_GoesOnLongerThanItsClientWaits_TheClientIsToldToComeBack()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Limits:ResponseTime", "00:00:01"), ("Gateway:Runs:Lease", "00:00:03"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        var first = PostOnceAsync();
+        await script.Hold.Reached;
+        var run = runs.Created;
+
+        // Another replica has it, and takes its time.
+        await runs.ReleaseAsync(run, 1, Cancellation);
+        Assert.Equal(2, (await runs.TakeAsync(run, "other", TimeSpan.FromMinutes(10), Cancellation))?.Token);
+        var told = await first;
+        await runs.ReleaseAsync(run, 2, Cancellation);
+        var again = (await PostOnceAsync()).AssertOk();
+
+        told.AssertError(504, "response_unfinished", null, "server_error");
+        Assert.Equal("1", told.Headers.GetValues("Retry-After").Single());
+        Assert.Equal((run.Id.ToString(), "completed"), (again.Text("id"), again.Text("status")));
+    }
+
+    [Fact]
     public async Task Response_IsDeleted_ItsKeyMakesNoOther()
     {
         await UseLateRunsAsync();

@@ -11,6 +11,9 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before the next run is created.</summary>
     public Func<Task>? BeforeCreate { get; set; }
 
+    /// <summary>The run that was created last.</summary>
+    public RunKey Created { get; private set; }
+
     /// <summary>How many times events can not be read.</summary>
     public int FailingReads { get; set; }
 
@@ -35,6 +38,7 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
             await hook();
         }
 
+        Created = start.Run;
         var admission = await store.CreateAsync(start, cancellationToken);
         return LostCreations-- > 0 ? throw new StoreUnavailableException("the reply was lost") : admission;
     }
