@@ -133,6 +133,10 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
     public static ApiError ResponseTimeout() =>
         new(504, ServerErrorType, "response_timeout", null, "The response took longer than this gateway's limit.");
 
+    /// <summary>The response is still being made, and whoever waited for its end waited as long as making one may take.</summary>
+    public static ApiError ResponseUnfinished() =>
+        new(504, ServerErrorType, "response_unfinished", null, "The response is still being made. Send the same request with the same Idempotency-Key again to wait for its end.") { RetryAfter = TimeSpan.FromSeconds(1) };
+
     public static ApiError UpstreamError(string message) => new(502, ServerErrorType, "upstream_error", null, message);
 
     public static ApiError UpstreamAuth() =>

@@ -84,6 +84,8 @@ internal sealed class AccessOptionsValidator : IValidateOptions<AccessOptions>
         CheckRange($"{key}:MaxToolCalls", options.MaxToolCalls, MostToolCalls, failures);
         CheckRange($"{key}:DefaultMaxToolCalls", options.DefaultMaxToolCalls, MostToolCalls, failures);
         CheckRange($"{key}:OpenStreams", options.OpenStreams, int.MaxValue, failures);
+        CheckRange($"{key}:QueuedRuns", options.QueuedRuns, int.MaxValue, failures);
+        CheckRange($"{key}:Followers", options.Followers, int.MaxValue, failures);
         if (options.DefaultMaxToolCalls > effective.MaxToolCalls)
         {
             failures.Add(string.Create(

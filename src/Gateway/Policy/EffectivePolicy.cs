@@ -27,6 +27,8 @@ internal sealed class EffectivePolicy
         DefaultMaxToolCalls = Math.Min(own?.DefaultMaxToolCalls ?? common.DefaultMaxToolCalls ?? UsualDefaultMaxToolCalls, MaxToolCalls);
         Models = own?.Models is { Count: > 0 } models ? models : common.Models ?? [];
         OpenStreams = own?.OpenStreams ?? common.OpenStreams;
+        QueuedRuns = own?.QueuedRuns ?? common.QueuedRuns;
+        Followers = own?.Followers ?? common.Followers;
         var toolHosts = own?.ToolHosts is { Count: > 0 } hosts ? hosts : common.ToolHosts ?? [];
         _anyToolHost = toolHosts.Count == 0;
         _toolHosts = HostRule.ReadAll(toolHosts);
@@ -49,6 +51,12 @@ internal sealed class EffectivePolicy
 
     /// <summary>The most responses being made at once for the tenant; null for no limit of its own.</summary>
     public int? OpenStreams { get; }
+
+    /// <summary>The most durable runs of the tenant on all replicas; null for the usual share of the queue.</summary>
+    public int? QueuedRuns { get; }
+
+    /// <summary>The most clients of the tenant that follow runs on one replica; null for the usual share of all.</summary>
+    public int? Followers { get; }
 
     /// <summary>How long the longest-lived class is kept.</summary>
     public TimeSpan LongestRetention => TimeSpan.FromTicks(Math.Max(_responses.Ticks, Math.Max(_background.Ticks, _conversations.Ticks)));

@@ -39,6 +39,18 @@ internal sealed class PolicyOptions
     public int? OpenStreams { get; set; }
 
     /// <summary>
+    /// The most durable runs of a tenant on all replicas, running and waiting: a background response that would have to wait beyond it is told
+    /// 429 <c>rate_limit_exceeded</c>. At least 1; default a quarter of <c>Gateway:Runs:Queue</c>.
+    /// </summary>
+    public int? QueuedRuns { get; set; }
+
+    /// <summary>
+    /// The most clients of a tenant that follow runs as streams on one replica; more are told 429 <c>rate_limit_exceeded</c>. At least 1; default
+    /// half of <c>Gateway:Runs:Followers</c>.
+    /// </summary>
+    public int? Followers { get; set; }
+
+    /// <summary>
     /// The only hosts whose URLs a request may name, for tools and for images: a name, <c>*.name</c> for every name below it, an address or a
     /// range; each with <c>:port</c> or for every port. Empty or absent: the value of <c>Gateway:Policy</c>, or else every public host.
     /// </summary>

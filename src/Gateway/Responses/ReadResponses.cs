@@ -8,7 +8,7 @@ using Gateway.Store;
 namespace Gateway.Responses;
 
 /// <summary>What can be done with stored responses: get, list, list the input, delete.</summary>
-internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunViews views, RunReader reader, RunFollower follower, RunHost host)
+internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunViews views, RunReader reader, RunFollower follower, FollowerPlaces places, RunHost host)
 {
     /// <summary>How long the answer to a cancellation waits for the response to end.</summary>
     private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(5);
@@ -202,7 +202,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             return ApiError.ResponseNotFound(key.Id.ToString());
         }
 
-        if (follower.TryEnter(out var place) is { } full)
+        if (places.TryEnter(http.GetTenant(), out var place) is { } full)
         {
             return full;
         }

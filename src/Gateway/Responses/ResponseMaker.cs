@@ -80,6 +80,11 @@ internal sealed class ResponseMaker(
             };
     }
 
+    /// <summary>Tells what was done already of a response that is not gone on with: its output so far, and the tokens that it took.</summary>
+    public Task<LoopOutcome> RestoreAsync(
+        PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, ILoopJournal journal, CancellationToken aborted) =>
+        loop.RunAsync(ToLoopRequest(prepared, journal, onlyRestores: true), events, output, aborted);
+
     /// <summary>Brings the response into the terminal state that belongs to the loop's outcome.</summary>
     public void Settle(ResponseState state, LoopOutcome outcome)
     {
@@ -129,7 +134,7 @@ internal sealed class ResponseMaker(
         return new LoopOutcome(RoundEnd.Completed, null, new Usage(0, 0, 0, 0, 0, 0), new CallNotes());
     }
 
-    private LoopRequest ToLoopRequest(PreparedResponse prepared, ILoopJournal journal) => new()
+    private LoopRequest ToLoopRequest(PreparedResponse prepared, ILoopJournal journal, bool onlyRestores = false) => new()
     {
         Request = prepared.Request,
         Dialect = prepared.Dialect,
@@ -139,6 +144,7 @@ internal sealed class ResponseMaker(
         Notes = prepared.Conversation.Notes,
         Tenant = prepared.Tenant.Name,
         Journal = journal,
+        OnlyRestores = onlyRestores,
         MaxToolCalls = MaxToolCallsOf(prepared),
         Approvals = new StoredApprovalClaims(
             store, conversations, prepared.Tenant.Name, prepared.Id, prepared.Tenant.Policy.LongestRetention, prepared.Conversation.Input?.Approvals),

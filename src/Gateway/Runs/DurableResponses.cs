@@ -12,8 +12,8 @@ namespace Gateway.Runs;
 /// <c>Idempotency-Key</c>, whose first request may have lost its client.
 /// </summary>
 internal sealed class DurableResponses(
-    RunHost host, RunFollower follower, IdempotencyKeys keys, RunReader reader, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs,
-    OpenStreamLimiter limiter, IOptions<StoreOptions> store, IOptions<LimitsOptions> limits)
+    RunHost host, IRunStore runs, RunFollower follower, FollowerPlaces places, IdempotencyKeys keys, RunReader reader, ResponsePreparer preparer, ResponseKeeper keeper, RunSpecs specs,
+    OpenStreamLimiter limiter, IOptions<StoreOptions> store, IOptions<LimitsOptions> limits, IOptions<RunOptions> options)
 {
     /// <summary>The request is made as a run.</summary>
     public bool Wants(ResponsesRequest request, Tenant tenant, IdempotencyKey? key)
@@ -46,7 +46,8 @@ internal sealed class DurableResponses(
                 return refused;
             }
 
-            if (key is not null && await keys.FindAsync(tenant.Name, key, http.RequestAborted) is var (first, clash) && (first is not null || clash is not null))
+            if (key is not null && await keys.FindAsync(tenant.Name, key, http.RequestAborted) is var (first, clash) && (first is not null || clash is not null)
+                && !await TakeOverAsync(tenant, key, first, http.RequestAborted))
             {
                 return await RepeatAsync(http, dialect, tenant, request, first, clash);
             }
@@ -58,7 +59,7 @@ internal sealed class DurableResponses(
             }
 
             held.Add(place);
-            if (request.Stream && follower.TryEnter(out following) is { } full)
+            if (request.Stream && places.TryEnter(tenant, out following) is { } full)
             {
                 return full;
             }
@@ -162,8 +163,35 @@ internal sealed class DurableResponses(
             return await follower.FollowAsync(http, run, 0, window, refusal);
         }
 
-        await follower.WaitForEndAsync(run, limits.Value.ResponseTime, window, http.RequestAborted);
-        return await reader.WriteAsync(http, dialect, tenant, run);
+        // A client takes the JSON that it gets for the end. Each replica that makes the response has its time for it, and a lease goes by until
+        // another one takes over: who has waited longer tries again with its key, and waits on.
+        return await follower.WaitForEndAsync(run, limits.Value.ResponseTime + options.Value.Lease, window, http.RequestAborted)
+            ? await reader.WriteAsync(http, dialect, tenant, run)
+            : ApiError.ResponseUnfinished();
+    }
+
+    /// <summary>
+    /// Gives back the key of a first request of which nothing came: its replica ended between taking the key and accepting the run. The store sees to
+    /// it that no run can come any more, should that replica only be slow.
+    /// </summary>
+    private async Task<bool> TakeOverAsync(Tenant tenant, IdempotencyKey key, ResponseId? first, CancellationToken cancellationToken)
+    {
+        if (first is not { } id || places.TryEnter(tenant, out var waiting) is not null)
+        {
+            return false;
+        }
+
+        using (waiting)
+        {
+            var run = new RunKey(tenant.Name, id);
+            if (await follower.WaitForStartAsync(run, cancellationToken) || !await runs.ForbidAsync(run, IdempotencyKeys.Life, cancellationToken))
+            {
+                return false;
+            }
+        }
+
+        await keys.ReleaseAsync(tenant.Name, key, id);
+        return true;
     }
 
     /// <summary>Another one with the key came at the same moment, and was first.</summary>
@@ -183,7 +211,7 @@ internal sealed class DurableResponses(
             return clash;
         }
 
-        if (first is not { } id || follower.TryEnter(out var following) is not null)
+        if (first is not { } id || places.TryEnter(tenant, out var following) is not null)
         {
             return ApiError.IdempotencyKeyInUse();
         }

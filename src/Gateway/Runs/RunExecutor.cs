@@ -177,18 +177,32 @@ internal sealed class RunExecutor(
             error ??= ApiError.TooManyAttempts();
         }
 
-        if (error is not null || control.IsCancelled)
+        Begin(events, mayRefuse);
+        if (error is not null)
         {
-            Begin(events, mayRefuse);
-            Restore(events, output, journal);
-            return error is null ? new LoopOutcome(RoundEnd.Failed, null, null, new CallNotes()) { IsInterrupted = true } : LoopOutcome.Failed(error);
+            return LoopOutcome.Failed(error) with { Usage = Restore(events, output, journal) };
         }
 
-        Begin(events, mayRefuse);
+        if (control.IsCancelled)
+        {
+            return await RestoreAsync(prepared, control, events, output, journal);
+        }
+
         await output.FlushAsync(control.Ended);
         var outcome = await maker.RunAsync(prepared, events, output, journal, CancellationToken.None, control.Ended);
         control.LeaseLost.ThrowIfCancellationRequested();
         return outcome.IsInterrupted && !control.IsCancelled ? null : outcome;
+    }
+
+    /// <summary>The output so far of a run that was cancelled while nobody made it. It ends as cancelled, whatever stands in the way of restoring it.</summary>
+    private async Task<LoopOutcome> RestoreAsync(
+        PreparedResponse prepared, RunControl control, ResponseEventStream events, RunOutput output, RunJournal journal)
+    {
+        var outcome = prepared.Request.Generate
+            ? await maker.RestoreAsync(prepared, events, output, journal, control.LeaseLost)
+            : new LoopOutcome(RoundEnd.Failed, null, null, new CallNotes());
+        control.LeaseLost.ThrowIfCancellationRequested();
+        return outcome with { End = RoundEnd.Failed, Error = null, Usage = Sum(outcome.Usage, Restore(events, output, journal)), IsInterrupted = true };
     }
 
     /// <summary>Says that it is in progress. The first try of what nobody waits for in a queue says so with its first item: until then it can be refused.</summary>
@@ -200,16 +214,25 @@ internal sealed class RunExecutor(
         }
     }
 
-    /// <summary>The output so far, of a run that is not gone on with.</summary>
-    private static void Restore(ResponseEventStream events, RunOutput output, RunJournal journal)
+    /// <summary>What is left of the output so far, of a run that is not gone on with, without the calls that the gateway made. Returns its tokens.</summary>
+    private static Usage? Restore(ResponseEventStream events, RunOutput output, RunJournal journal)
     {
-        // Where events are kept, they tell all of it.
-        while (!output.WantsEvents && journal.TakeRound([]) is { } round)
+        Usage? spent = null;
+        while (journal.TakeRound([]) is { } round)
         {
-            events.Restore(round.Abandoned);
-            events.Restore(round.Items);
+            spent = Sum(spent, round.Spent);
+            if (!output.WantsEvents)
+            {
+                // Where events are kept, they tell all of it.
+                events.Restore(round.Abandoned);
+                events.Restore(round.Items);
+            }
         }
+
+        return spent;
     }
+
+    private static Usage? Sum(Usage? one, Usage? other) => one is null ? other : one + (other ?? default);
 
     /// <summary>Commits the response and ends its run, both in one step. False when the run is not this replica's any more.</summary>
     private async Task<bool> EndAsync(

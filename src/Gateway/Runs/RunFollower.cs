@@ -14,7 +14,7 @@ namespace Gateway.Runs;
 /// replica makes the response, whether it has ended, or who followed it before: the bytes are the same.
 /// </summary>
 internal sealed class RunFollower(
-    IRunStore runs, RunTails tails, IResponseStore responses, IOptions<RunOptions> options, IOptions<LimitsOptions> limits, RunMetrics metrics, TimeProvider time)
+    IRunStore runs, RunTails tails, IResponseStore responses, IOptions<LimitsOptions> limits, TimeProvider time)
 {
     private const int EventsPerRead = 256;
 
@@ -29,22 +29,6 @@ internal sealed class RunFollower(
 
     private const int StartLooks = 50;
     private static readonly TimeSpan StartPause = TimeSpan.FromMilliseconds(50);
-    private int _followers;
-
-    /// <summary>Takes a place among those who follow. The error when there is none.</summary>
-    public ApiError? TryEnter(out IDisposable? place)
-    {
-        place = null;
-        if (Interlocked.Increment(ref _followers) > options.Value.Followers)
-        {
-            Interlocked.Decrement(ref _followers);
-            return ApiError.RateLimited("Too many streams are being followed on this gateway.", Patience);
-        }
-
-        metrics.FollowerCame();
-        place = new Place(this);
-        return null;
-    }
 
     /// <summary>Streams the events from number <paramref name="from"/> on. The error, when nothing was sent.</summary>
     /// <param name="http">The client.</param>
@@ -237,20 +221,4 @@ internal sealed class RunFollower(
         await sse.CompleteAsync(aborted);
         return null;
     }
-
-    private sealed class Place(RunFollower follower) : IDisposable
-    {
-        private int _left;
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _left, 1) == 0)
-            {
-                Interlocked.Decrement(ref follower._followers);
-                follower.ReportLeft();
-            }
-        }
-    }
-
-    private void ReportLeft() => metrics.FollowerLeft();
 }

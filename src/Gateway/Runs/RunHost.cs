@@ -29,6 +29,9 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// <summary>How many more runs are looked at than there is room for: those of a tenant that has enough to do must not keep the others waiting.</summary>
     private const int Spare = 256;
 
+    /// <summary>The part of the queue that one tenant may fill, unless its policy says otherwise.</summary>
+    private const int TenantShare = 4;
+
     /// <summary>When this much of a lease has gone by without a word from the store, the run is given up: another replica may take it soon.</summary>
     private const double SafePart = 0.7;
 
@@ -45,6 +48,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private readonly ILogger<RunHost> _logger;
     private readonly string _owner = RandomText.Of(16);
     private readonly ConcurrentDictionary<RunKey, ActiveRun> _active = new();
+    private readonly FairTurns _turns = new();
     private readonly SemaphoreSlim _wake = new(0);
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenRegistration _signal;
@@ -105,7 +109,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         var written = spec!.Write();
         var askedAt = _time.GetTimestamp();
         cancellationToken.ThrowIfCancellationRequested();
-        var token = await CreateAsync(new RunStart
+        var (token, refusal) = await CreateAsync(new RunStart
         {
             Run = key,
             Spec = written,
@@ -113,12 +117,14 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             Owner = isMine ? _owner : null,
             Lease = _options.Lease,
             HoldsConversation = prepared.Conversation.Lease is not null,
+            Memory = terms.IsKeyed ? IdempotencyKeys.Life : null,
             MostRuns = _options.Queue,
+            MostOfTenant = prepared.Tenant.Policy.QueuedRuns ?? Math.Max(1, _options.Queue / TenantShare),
             Retention = QueuePatience,
         });
         if (token is null)
         {
-            return (null, ApiError.RateLimited("Too many responses are being made or waiting.", Scan));
+            return (null, Refused(refusal));
         }
 
         prepared.Conversation.Lease?.HandToRun();
@@ -210,11 +216,20 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         _wake.Dispose();
     }
 
+    private static ApiError Refused(RunRefusal refusal) => refusal switch
+    {
+        RunRefusal.QueueFull => ApiError.RateLimited("Too many responses are being made or waiting.", Scan),
+        RunRefusal.TenantFull => ApiError.RateLimited("Too many responses are being made or waiting for this API key's tenant.", Scan),
+
+        // This replica was so slow that the same request, sent again, went ahead.
+        _ => ApiError.IdempotencyKeyInUse(),
+    };
+
     /// <summary>
     /// Puts a run into the store, and sees to it that there is none when that fails: a client that is told so sends its request again. Not cancelled
     /// with the request, for the same reason.
     /// </summary>
-    private async Task<long?> CreateAsync(RunStart start)
+    private async Task<RunAdmission> CreateAsync(RunStart start)
     {
         try
         {
@@ -412,14 +427,17 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             return;
         }
 
-        foreach (var key in await _runs.FindFreeAsync(room + Spare, _stopping.Token))
+        foreach (var key in _turns.Order(await _runs.FindFreeAsync(room + Spare, _stopping.Token)))
         {
             if (_handsOver || _active.Count >= _options.Concurrent)
             {
                 return;
             }
 
-            await TryTakeAsync(key, toEnd: false, _stopping.Token);
+            if (await TryTakeAsync(key, toEnd: false, _stopping.Token))
+            {
+                _turns.Taken(key.Tenant);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ internal static class RunsExtensions
         services.AddSingleton<RunMetrics>();
         services.AddSingleton<DurableResponses>();
         services.AddSingleton<RunExecutor>();
+        services.AddSingleton<FollowerPlaces>();
         services.AddSingleton<RunFollower>();
         services.AddSingleton<RunHost>();
         services.AddHostedService(static provider => provider.GetRequiredService<RunHost>());

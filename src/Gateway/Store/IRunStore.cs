@@ -13,13 +13,21 @@ internal interface IRunStore
     /// <summary>
     /// Puts a run into the queue, with its first events. May be called again with the same argument after a failure.
     /// </summary>
-    /// <returns>The token of the lease; 0 when none was asked for; null when as many runs as <see cref="RunStart.MostRuns"/> are there already.</returns>
-    ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken);
+    ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Sees to it that a run that was not let in so far never is, for runs with a <see cref="RunStart.Memory"/>. True when that is so; false when it
+    /// was let in: it is there, has ended, or is gone again. May be called again.
+    /// </summary>
+    ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken);
 
     /// <summary>Takes a run whose lease has run out or was given up. Null when there is no such run, or another replica holds it.</summary>
     ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken);
 
-    /// <summary>Runs of all tenants whose lease has run out or was given up, the longest waiting first. Taking one may fail all the same.</summary>
+    /// <summary>
+    /// Runs whose lease has run out or was given up: of each tenant an equal share of <paramref name="most"/>, at least one, the longest waiting
+    /// first. Taking one may fail all the same.
+    /// </summary>
     ValueTask<IReadOnlyList<RunKey>> FindFreeAsync(int most, CancellationToken cancellationToken);
 
     /// <summary>Prolongs the lease from now on, and tells what was asked of the run meanwhile.</summary>

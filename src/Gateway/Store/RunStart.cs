@@ -26,6 +26,12 @@ internal sealed record RunStart
     /// <summary>The most runs of all tenants that may be there, this one included.</summary>
     public required int MostRuns { get; init; }
 
+    /// <summary>The most runs of the tenant that may be there, this one included. It holds for runs without a first lease only: the others do not wait.</summary>
+    public int MostOfTenant { get; init; } = int.MaxValue;
+
+    /// <summary>For how long it is remembered that the run was let in, and whether it was forbidden (<see cref="IRunStore.ForbidAsync"/>); null: neither.</summary>
+    public TimeSpan? Memory { get; init; }
+
     /// <summary>How long all of it is kept after the last write, should nobody ever end it.</summary>
     public required TimeSpan Retention { get; init; }
 }

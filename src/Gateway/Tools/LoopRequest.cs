@@ -49,4 +49,7 @@ internal sealed class LoopRequest
 
     /// <summary>What was done already, and where it is kept.</summary>
     public ILoopJournal Journal { get; init; } = NoJournal.Instance;
+
+    /// <summary>Only what was done already is told: the loop ends as interrupted before it would do anything new.</summary>
+    public bool OnlyRestores { get; init; }
 }

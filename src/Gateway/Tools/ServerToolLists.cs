@@ -1,4 +1,5 @@
 using Gateway.Protocol.Responses;
+using Gateway.Tools.Mcp;
 
 namespace Gateway.Tools;
 
@@ -15,9 +16,9 @@ internal sealed class ServerToolLists(ServerTools tools, LoopContext context, Re
     {
         var lists = servers.Select(server => (Server: server, Known: FindList(server.Declared))).ToList();
         var listings = lists
-            .Select(list => list.Known is null && _loop.Journal.FindList(list.Server.Label) is null ? tools.ListAsync(list.Server, cancellationToken) : null)
+            .Select(list => list.Known is null && _loop.Journal.FindList(list.Server.Label) is null ? AskAsync(list.Server, cancellationToken) : null)
             .ToList();
-        if (!output.IsStream)
+        if (!output.IsStream && !_loop.OnlyRestores)
         {
             // Nothing is told yet: the failure can be the answer.
             for (var i = 0; i < lists.Count; i++)
@@ -69,6 +70,10 @@ internal sealed class ServerToolLists(ServerTools tools, LoopContext context, Re
 
         return null;
     }
+
+    private Task<McpListing> AskAsync(DeclaredServer server, CancellationToken cancellationToken) => _loop.OnlyRestores
+        ? Task.FromCanceled<McpListing>(new CancellationToken(canceled: true))
+        : tools.ListAsync(server, cancellationToken);
 
     private void Offer(DeclaredServer server, IReadOnlyList<McpListedTool> listed)
     {

@@ -210,6 +210,10 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         {
             result = ServerTools.Failed(call, UnknownText);
         }
+        else if (_loop.OnlyRestores)
+        {
+            throw new OperationCanceledException("The call was not made.");
+        }
         else
         {
             await journal.CallStartedAsync(id, cancellationToken);

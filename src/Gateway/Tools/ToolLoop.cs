@@ -75,8 +75,8 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
                 return new LoopOutcome(RoundEnd.MaxOutputTokens, null, context.Spent, context.OwnNotes);
             }
 
-            var (outcome, spent, itemsBefore) = loop.Journal.TakeRound(context.Tools) is { } made
-                ? Restore(made, context, events)
+            var (outcome, spent, itemsBefore) = loop.Journal.TakeRound(context.Tools) is { } made ? Restore(made, context, events)
+                : loop.OnlyRestores ? throw new OperationCanceledException("The next round was not made.")
                 : await MakeRoundAsync(new RoundAttempt(context, left), events, output, cancellationToken);
             context.Spent += spent ?? default;
             if (outcome.Error is not null)
@@ -264,7 +264,7 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
 
     private ValueTask<FetchedImages> FetchImagesAsync(LoopRequest loop, ChatRoute route, CancellationToken cancellationToken)
     {
-        IReadOnlyList<ImageReference> wanted = route.Profile.ImageUrls == ImageUrls.Inline ? ImageReferences.Find(loop.Items, loop.Request.Input) : [];
+        IReadOnlyList<ImageReference> wanted = route.Profile.ImageUrls == ImageUrls.Inline && !loop.OnlyRestores ? ImageReferences.Find(loop.Items, loop.Request.Input) : [];
         return wanted.Count == 0 ? new(FetchedImages.None) : new(images.FetchAsync(wanted, loop.Egress, cancellationToken));
     }
 

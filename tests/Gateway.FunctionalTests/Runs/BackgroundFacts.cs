@@ -291,7 +291,7 @@ public abstract class BackgroundFacts(GatewayFixture fixture) : RunTest(fixture)
     [Fact]
     public async Task Queue_IsFull_TellsSo()
     {
-        await UseOwnAsync(("Gateway:Runs:Concurrent", "1"), ("Gateway:Runs:Queue", "2"));
+        await UseOwnAsync(("Gateway:Runs:Concurrent", "1"), ("Gateway:Runs:Queue", "2"), ("Gateway:Policy:QueuedRuns", "2"));
         var script = Held();
         Upstream.Enqueue(script);
         var first = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
@@ -304,6 +304,77 @@ public abstract class BackgroundFacts(GatewayFixture fixture) : RunTest(fixture)
         await PollAsync(first, "completed");
         await PollAsync(second, "completed");
         await PollAsync((await QueueAsync("""{"input":"Hi"}""")).Text("id")!, "completed");
+    }
+
+    [Fact]
+    public async Task Tenant_HasEnoughWaiting_IsToldSo_AndTheOthersAreNot()
+    {
+        await UseOwnAsync(
+            ("Gateway:Runs:Concurrent", "1"), ("Gateway:Policy:QueuedRuns", "10"), ("Gateway:Tenants:one:Keys:0", "key-one"),
+            ("Gateway:Tenants:one:Policy:QueuedRuns", "2"), ("Gateway:Tenants:two:Keys:0", "key-two"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        var first = (await QueueAsync("""{"input":"Hi"}""", "key-one")).Text("id")!;
+        await script.Hold.Reached;
+        var second = (await QueueAsync("""{"input":"Hi"}""", "key-one")).Text("id")!;
+
+        var refused = await PostAsync(WithModel("""{"input":"Hi","background":true}"""), "key-one");
+
+        refused.AssertError(429, "rate_limit_exceeded", null, "rate_limit_error");
+        Assert.Equal("1", refused.Headers.GetValues("Retry-After").Single());
+        Assert.Contains("this API key's tenant", refused.Body, StringComparison.Ordinal);
+        var others = (await QueueAsync("""{"input":"Hi"}""", "key-two")).Text("id")!;
+        script.Hold.Release();
+        await PollAsync(first, "completed", "key-one");
+        await PollAsync(second, "completed", "key-one");
+        await PollAsync(others, "completed", "key-two");
+        await PollAsync((await QueueAsync("""{"input":"Hi"}""", "key-one")).Text("id")!, "completed", "key-one");
+    }
+
+    [Fact]
+    public async Task Tenant_WithMoreWaitingRunsThanAreLookedAt_DoesNotKeepTheOthersWaiting()
+    {
+        // One is all that the first tenant may have made at once, and 300 are more than a replica with two places looks at.
+        await UseOwnAsync(
+            ("Gateway:Runs:Concurrent", "2"), ("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:one:Policy:OpenStreams", "1"),
+            ("Gateway:Tenants:two:Keys:0", "key-two"), ("Gateway:Tenants:two:Policy:OpenStreams", "1"));
+        var script = Held();
+        var others = Held();
+        Upstream.Enqueue(script).Enqueue(others);
+        var first = (await QueueAsync("""{"input":"Hi"}""", "key-one")).Text("id")!;
+        await script.Hold.Reached;
+        await QueueAsync("""{"input":"Hi"}""", "key-two");
+        await others.Hold.Reached;
+        await Task.WhenAll(Enumerable.Range(0, 300).Select(_ => QueueAsync("""{"input":"Hi"}""", "key-one")));
+        var waiting = (await QueueAsync("""{"input":"Hi"}""", "key-two")).Text("id")!;
+
+        others.Hold.Release();
+
+        await PollAsync(waiting, "completed", "key-two");
+        Assert.Equal("in_progress", (await GetAsync("/v1/responses/" + first, "key-one")).AssertOk().Text("status"));
+    }
+
+    [Fact]
+    public async Task Followers_OfOneTenant_LeavePlacesForTheOthers()
+    {
+        await UseOwnAsync(
+            ("Gateway:Runs:Followers", "2"), ("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:two:Keys:0", "key-two"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        using var response = await OpenAsync("""{"input":"Hi"}""", "key-one");
+        await script.Hold.Reached;
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
+        var id = IdOf((await ReadEventsAsync(reader, 1))[0]);
+
+        var refused = await GetAsync($"/v1/responses/{id}?stream=true", "key-one");
+
+        refused.AssertError(429, "rate_limit_exceeded", null, "rate_limit_error");
+        Assert.Contains("this API key's tenant", refused.Body, StringComparison.Ordinal);
+        using var other = await OpenAsync("""{"input":"Hi"}""", "key-two");
+        Assert.EndsWith("data: [DONE]\n\n", await other.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        script.Hold.Release();
+        await reader.ReadToEndAsync(Cancellation);
+        Assert.EndsWith("data: [DONE]\n\n", (await GetAsync($"/v1/responses/{id}?stream=true", "key-one")).Body, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,9 +1,11 @@
 using System.Text;
 using Gateway.FunctionalTests.Responses;
+using Gateway.Store;
 using Gateway.Testing;
 using Gateway.Testing.Mcp;
 using Gateway.Testing.Redis;
 using Gateway.Testing.Scripting;
+using Microsoft.Extensions.DependencyInjection;
 using StackExchange.Redis;
 
 namespace Gateway.FunctionalTests.Runs;
@@ -74,6 +76,40 @@ public abstract class BackgroundToolFacts(GatewayFixture fixture) : RunTest(fixt
         Assert.Equal((11, 7), (cancelled.Number("usage.input_tokens"), cancelled.Number("usage.output_tokens")));
         var stream = ResponseStream.Parse(string.Concat(seen) + await reader.ReadToEndAsync(Cancellation));
         Assert.Equal(cancelled.GetRawText(), stream.Final.GetRawText());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Cancel_WhileNobodyMakesIt_KeepsTheCallsAndTheUsage(bool streamed)
+    {
+        await StartHereAsync();
+        var script = Held();
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi")), ("srv__failing", "{}"))).Enqueue(script);
+        using var response = streamed ? await OpenAsync($$"""{"input":"Go","tools":[{{Mcp()}}]}""") : null;
+        using var reader = response is null ? null : new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
+        var seen = reader is null ? [] : await ReadEventsAsync(reader, 1);
+        var id = reader is null ? (await QueueAsync($$"""{"input":"Go","tools":[{{Mcp()}}]}""")).Text("id")! : IdOf(seen[0]);
+        await script.Hold.Reached;
+        Assert.True(ResponseId.TryParse(id, out var responseId));
+        var run = new RunKey("default", responseId);
+        var runs = Gateway.Services.GetRequiredService<IRunStore>();
+
+        await runs.ReleaseAsync(run, 1, Cancellation);
+        await runs.CancelAsync(run, Cancellation);
+
+        var cancelled = await PollAsync(id, "cancelled");
+        Assert.Equal(["mcp_list_tools", "mcp_call", "mcp_call"], cancelled.Types("output").Take(3));
+        Assert.Equal(("Echo: hi", "completed"), (cancelled.Text("output[1].output"), cancelled.Text("output[1].status")));
+        Assert.Equal("failed", cancelled.Text("output[2].status"));
+        Assert.Equal((11, 7), (cancelled.Number("usage.input_tokens"), cancelled.Number("usage.output_tokens")));
+        Assert.Equal(2, Server.Calls.Count);
+        Assert.Equal(2, Upstream.Calls.Count);
+        if (reader is not null)
+        {
+            var stream = ResponseStream.Parse(string.Concat(seen) + await reader.ReadToEndAsync(Cancellation), wasResumed: true);
+            Assert.Equal(cancelled.GetRawText(), stream.Final.GetRawText());
+        }
     }
 
     [Theory]

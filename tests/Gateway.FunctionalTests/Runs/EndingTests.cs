@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using Gateway.Store;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -95,6 +96,75 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
 
         Assert.Empty(await runs.FindFreeAsync(10, Cancellation));
         Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task Replica_EndsBetweenTheKeyAndTheRun_TheSameRequestAgainIsMade()
+    {
+        var runs = await UseLateRunsAsync();
+        var slow = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var taken = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        runs.BeforeCreate = () =>
+        {
+            taken.SetResult();
+            return slow.Task;
+        };
+        var first = PostOnceAsync();
+        await taken.Task.WaitAsync(Cancellation);
+
+        var again = (await PostOnceAsync()).AssertOk();
+
+        // Should the first replica have been slow only, it makes nothing any more, and its client gets the same by trying again.
+        slow.SetResult();
+        (await first).AssertError(409, "idempotency_key_in_use", "Idempotency-Key");
+        Assert.Equal("completed", again.Text("status"));
+        Assert.Equal(again.GetRawText(), (await PostOnceAsync()).AssertOk().GetRawText());
+        Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task Run_GoesOnLongerThanItsClientWaits_TheClientIsToldToComeBack()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Limits:ResponseTime", "00:00:01"), ("Gateway:Runs:Lease", "00:00:03"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        var first = PostOnceAsync();
+        await script.Hold.Reached;
+        var run = runs.Created;
+
+        // Another replica has it, and takes its time.
+        await runs.ReleaseAsync(run, 1, Cancellation);
+        Assert.Equal(2, (await runs.TakeAsync(run, "other", TimeSpan.FromMinutes(10), Cancellation))?.Token);
+        var told = await first;
+        await runs.ReleaseAsync(run, 2, Cancellation);
+        var again = (await PostOnceAsync()).AssertOk();
+
+        told.AssertError(504, "response_unfinished", null, "server_error");
+        Assert.Equal("1", told.Headers.GetValues("Retry-After").Single());
+        Assert.Equal((run.Id.ToString(), "completed"), (again.Text("id"), again.Text("status")));
+    }
+
+    [Fact]
+    public async Task Response_IsDeleted_ItsKeyMakesNoOther()
+    {
+        await UseLateRunsAsync();
+        var id = (await PostOnceAsync()).AssertOk().Text("id");
+        (await DeleteAsync("/v1/responses/" + id)).AssertOk();
+
+        (await PostOnceAsync()).AssertError(409, "idempotency_key_in_use", "Idempotency-Key");
+
+        Assert.Single(Upstream.Calls);
+    }
+
+    private async Task<Reply> PostOnceAsync()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
+        {
+            Content = new StringContent(WithModel("""{"input":"Hi"}"""), new MediaTypeHeaderValue("application/json")),
+        };
+        request.Headers.Add("Idempotency-Key", "once");
+        using var response = await Gateway.Client.SendAsync(request, Cancellation);
+        return await Reply.ReadAsync(response);
     }
 
     private async Task<LateRunStore> UseLateRunsAsync(params IEnumerable<(string Key, string Value)> settings)

@@ -8,6 +8,12 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before a run is looked for.</summary>
     public Func<Task>? BeforeGet { get; set; }
 
+    /// <summary>Runs before the next run is created.</summary>
+    public Func<Task>? BeforeCreate { get; set; }
+
+    /// <summary>The run that was created last.</summary>
+    public RunKey Created { get; private set; }
+
     /// <summary>How many times events can not be read.</summary>
     public int FailingReads { get; set; }
 
@@ -24,11 +30,20 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         return await store.GetRunAsync(run, cancellationToken);
     }
 
-    public async ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken)
+    public async ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken)
     {
-        var token = await store.CreateAsync(start, cancellationToken);
-        return LostCreations-- > 0 ? throw new StoreUnavailableException("the reply was lost") : token;
+        if (BeforeCreate is { } hook)
+        {
+            BeforeCreate = null;
+            await hook();
+        }
+
+        Created = start.Run;
+        var admission = await store.CreateAsync(start, cancellationToken);
+        return LostCreations-- > 0 ? throw new StoreUnavailableException("the reply was lost") : admission;
     }
+
+    public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) => store.ForbidAsync(run, memory, cancellationToken);
 
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
         store.TakeAsync(run, owner, lease, cancellationToken);

@@ -22,6 +22,8 @@ public sealed class AccessOptionsValidatorTests
     [InlineData("Gateway:Policy:DefaultMaxToolCalls=129", "Gateway:Policy:DefaultMaxToolCalls is 129: it must not be above MaxToolCalls, which is 128 there.")]
     [InlineData("Gateway:Policy:MaxToolCalls=3", null)]
     [InlineData("Gateway:Policy:OpenStreams=0", "Gateway:Policy:OpenStreams is 0")]
+    [InlineData("Gateway:Policy:QueuedRuns=0", "Gateway:Policy:QueuedRuns is 0")]
+    [InlineData("Gateway:Tenants:a:Policy:Followers=0", "Gateway:Tenants:a:Policy:Followers is 0")]
     [InlineData("Gateway:Policy:Models:0= ", "Gateway:Policy:Models:0 is empty")]
     [InlineData("Gateway:Policy:ToolHosts:0=*.example.com", null)]
     [InlineData("Gateway:Tenants:a:Policy:ToolHosts:0=https://example.com", "Gateway:Tenants:a:Policy:ToolHosts:0 is 'https://example.com'")]

@@ -15,14 +15,16 @@ public sealed class EffectivePolicyTests
         Assert.Equal(128, policy.MaxToolCalls);
         Assert.Equal(32, policy.DefaultMaxToolCalls);
         Assert.Null(policy.OpenStreams);
+        Assert.Null(policy.QueuedRuns);
+        Assert.Null(policy.Followers);
         Assert.True(policy.AllowsModel("anything"));
     }
 
     [Fact]
     public void From_TenantSetsSomeKeys_WinsKeyByKey()
     {
-        var common = new PolicyOptions { Store = StorePolicy.Never, StrictParameters = true, MaxToolCalls = 50, Models = ["a"], OpenStreams = 3 };
-        var own = new PolicyOptions { Store = StorePolicy.Allow, Models = ["b*"] };
+        var common = new PolicyOptions { Store = StorePolicy.Never, StrictParameters = true, MaxToolCalls = 50, Models = ["a"], OpenStreams = 3, QueuedRuns = 5, Followers = 6 };
+        var own = new PolicyOptions { Store = StorePolicy.Allow, Models = ["b*"], Followers = 7 };
 
         var policy = EffectivePolicy.From(common, own);
 
@@ -30,6 +32,7 @@ public sealed class EffectivePolicyTests
         Assert.True(policy.StrictParameters);
         Assert.Equal(50, policy.MaxToolCalls);
         Assert.Equal(3, policy.OpenStreams);
+        Assert.Equal((5, 7), (policy.QueuedRuns, policy.Followers));
         Assert.False(policy.AllowsModel("a"));
         Assert.True(policy.AllowsModel("b1"));
     }

@@ -77,7 +77,9 @@ internal sealed class ScriptedRunStore : IRunStore
         }
     }
 
-    public ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) => throw new NotSupportedException();
 

@@ -70,6 +70,7 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
         {
             _ = await db.KeyTimeToLiveAsync(RedisKeys.Runs) ?? throw new InvalidOperationException("The index of live runs never expires.");
             await db.SortedSetDecrementAsync(RedisKeys.Runs, name, time.TotalMilliseconds);
+            await db.SortedSetDecrementAsync(RedisKeys.RunsOfTenant(Tenant), name, time.TotalMilliseconds);
         }
     }
 
@@ -88,6 +89,8 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
         {
             await _redis.GetDatabase().SortedSetRemoveAsync(RedisKeys.Runs, name);
         }
+
+        await _redis.GetDatabase().KeyDeleteAsync(RedisKeys.RunsOfTenant(Tenant));
 
         await _store.DisposeAsync();
         await _redis.DisposeAsync();

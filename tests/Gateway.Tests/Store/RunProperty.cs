@@ -219,7 +219,7 @@ internal static class RunProperty
             Assert.Equal(model.Events(run), (await test.Runs.ReadEventsAsync(run, 0, 10_000, None)).Texts());
         }
 
-        private async Task CreateAsync(RunStart start) => Assert.Equal(model.Create(start), await test.Runs.CreateAsync(start, None));
+        private async Task CreateAsync(RunStart start) => Assert.Equal(model.Create(start), (await test.Runs.CreateAsync(start, None)).Token);
 
         private async Task TakeAsync(RunKey run, string owner, TimeSpan lease)
         {

@@ -16,7 +16,7 @@ public abstract class RunStoreTests
         await using var test = await OpenAsync();
         var start = RunStarts.Of(test.Tenant);
 
-        Assert.Equal(0, await test.Runs.CreateAsync(start, None));
+        Assert.Equal(0, (await test.Runs.CreateAsync(start, None)).Token);
 
         var live = Assert.IsType<LiveRun>(await test.Runs.GetRunAsync(start.Run, None));
         Assert.Equal(Commits.Text(start.Spec), Commits.Text(live.Spec));
@@ -32,7 +32,7 @@ public abstract class RunStoreTests
         await using var test = await OpenAsync();
         var start = RunStarts.Of(test.Tenant, "a");
 
-        var token = await test.Runs.CreateAsync(start, None);
+        var token = (await test.Runs.CreateAsync(start, None)).Token;
 
         Assert.Equal(1, token);
         Assert.True((await test.Runs.GetRunAsync(start.Run, None))?.HasBegun);
@@ -64,9 +64,9 @@ public abstract class RunStoreTests
         await using var test = await OpenAsync();
         var start = RunStarts.Of(test.Tenant, owner);
 
-        Assert.Equal(token, await test.Runs.CreateAsync(start, None));
+        Assert.Equal(token, (await test.Runs.CreateAsync(start, None)).Token);
         var kept = await test.CountAsync();
-        Assert.Equal(token, await test.Runs.CreateAsync(start, None));
+        Assert.Equal(token, (await test.Runs.CreateAsync(start, None)).Token);
 
         Assert.Equal(kept, await test.CountAsync());
         Assert.Equal(["created", "in progress"], await EventsAsync(test, start.Run));
@@ -79,9 +79,9 @@ public abstract class RunStoreTests
         await using var test = await OpenAsync();
         var start = RunStarts.Of(test.Tenant) with { MostRuns = await test.CountRunsAsync() + 1 };
 
-        Assert.Equal(0, await test.Runs.CreateAsync(start, None));
+        Assert.Equal(0, (await test.Runs.CreateAsync(start, None)).Token);
 
-        Assert.Equal(0, await test.Runs.CreateAsync(start, None));
+        Assert.Equal(0, (await test.Runs.CreateAsync(start, None)).Token);
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public abstract class RunStoreTests
         await test.AdvanceAsync(Lease);
         var taken = Assert.IsType<TakenRun>(await test.Runs.TakeAsync(start.Run, "b", Lease, None));
 
-        var token = Assert.IsType<long>(await test.Runs.CreateAsync(start, None));
+        var token = Assert.IsType<long>((await test.Runs.CreateAsync(start, None)).Token);
 
         Assert.False((await test.Runs.RenewAsync(start.Run, token, Lease, None)).IsHeld);
         Assert.True((await test.Runs.RenewAsync(start.Run, taken.Token, Lease, None)).IsHeld);
@@ -112,7 +112,7 @@ public abstract class RunStoreTests
         await test.Store.CommitAsync(RunStarts.Commit(test, start.Run, token, 2, "completed"), None);
         var kept = await test.CountAsync();
 
-        var again = Assert.IsType<long>(await test.Runs.CreateAsync(start, None));
+        var again = Assert.IsType<long>((await test.Runs.CreateAsync(start, None)).Token);
 
         Assert.Equal(kept, await test.CountAsync());
         Assert.Null(await test.Runs.GetRunAsync(start.Run, None));
@@ -128,21 +128,64 @@ public abstract class RunStoreTests
         var starts = Enumerable.Range(0, 5).Select(n => RunStarts.Of(test.Tenant, n == 0 ? "a" : null) with { MostRuns = most }).ToArray();
         foreach (var start in starts.Take(3))
         {
-            Assert.NotNull(await test.Runs.CreateAsync(start, None));
+            Assert.NotNull((await test.Runs.CreateAsync(start, None)).Token);
         }
 
         var kept = await test.CountAsync();
-        Assert.Null(await test.Runs.CreateAsync(starts[3], None));
-        Assert.Null(await test.Runs.CreateAsync(starts[4] with { Owner = "a", Lease = Lease }, None));
+        Assert.Null((await test.Runs.CreateAsync(starts[3], None)).Token);
+        Assert.Null((await test.Runs.CreateAsync(starts[4] with { Owner = "a", Lease = Lease }, None)).Token);
         Assert.Equal(kept, await test.CountAsync());
         Assert.Null(await test.Runs.GetRunAsync(starts[3].Run, None));
         Assert.Null(await EventsAsync(test, starts[3].Run));
 
         Assert.Equal(CommitOutcome.Appended, await test.Store.CommitAsync(RunStarts.Commit(test, starts[0].Run, 1, 2), None));
-        Assert.Equal(0, await test.Runs.CreateAsync(starts[3], None));
-        Assert.Null(await test.Runs.CreateAsync(starts[4], None));
+        Assert.Equal(0, (await test.Runs.CreateAsync(starts[3], None)).Token);
+        Assert.Null((await test.Runs.CreateAsync(starts[4], None)).Token);
         Assert.True(await test.Runs.DeleteRunAsync(starts[1].Run, None));
-        Assert.Equal(0, await test.Runs.CreateAsync(starts[4], None));
+        Assert.Equal(0, (await test.Runs.CreateAsync(starts[4], None)).Token);
+    }
+
+    [Fact]
+    public async Task Create_TenantHasEnough_IsRefusedWhatWouldWait()
+    {
+        await using var test = await OpenAsync();
+        await using var other = await OpenAsync();
+        var starts = Enumerable.Range(0, 4).Select(n => RunStarts.Of(test.Tenant, n == 0 ? "a" : null) with { MostOfTenant = 2 }).ToArray();
+        Assert.Equal(1, (await test.Runs.CreateAsync(starts[0], None)).Token);
+        Assert.Equal(0, (await test.Runs.CreateAsync(starts[1], None)).Token);
+
+        Assert.Equal(new RunAdmission(null, RunRefusal.TenantFull), await test.Runs.CreateAsync(starts[2], None));
+
+        // What is there, does not wait, or is another tenant's is let in.
+        Assert.Equal(0, (await test.Runs.CreateAsync(starts[1], None)).Token);
+        Assert.Equal(1, (await test.Runs.CreateAsync(starts[2] with { Owner = "a", Lease = Lease }, None)).Token);
+        Assert.Equal(0, (await other.Runs.CreateAsync(RunStarts.Of(other.Tenant) with { MostOfTenant = 1 }, None)).Token);
+        Assert.Equal(CommitOutcome.Appended, await test.Store.CommitAsync(RunStarts.Commit(test, starts[0].Run, 1, 2), None));
+        Assert.True(await test.Runs.DeleteRunAsync(starts[1].Run, None));
+        Assert.Equal(0, (await test.Runs.CreateAsync(starts[3], None)).Token);
+    }
+
+    [Fact]
+    public async Task FindFree_TenantWithManyRuns_DoesNotHideThoseOfTheOthers()
+    {
+        await using var test = await OpenAsync();
+        string[] tenants = [test.Tenant, test.Tenant + ".b", test.Tenant + ".c"];
+        var many = Enumerable.Range(0, 20).Select(_ => RunStarts.Of(tenants[0])).ToList();
+        RunStart[] late = [RunStarts.Of(tenants[1]), RunStarts.Of(tenants[2])];
+        foreach (var start in many.Concat(late))
+        {
+            await test.Runs.CreateAsync(start, None);
+        }
+
+        var found = await test.Runs.FindFreeAsync(6, None);
+
+        Assert.Equal(late.Select(start => start.Run), found.Where(run => run.Tenant == tenants[1]).Concat(found.Where(run => run.Tenant == tenants[2])));
+        Assert.InRange(found.Count(run => run.Tenant == tenants[0]), 1, 4);
+        Assert.All(found.Where(run => run.Tenant == tenants[0]), run => Assert.Contains(run, many.Select(start => start.Run)));
+        foreach (var start in late)
+        {
+            Assert.True(await test.Runs.DeleteRunAsync(start.Run, None));
+        }
     }
 
     [Fact]
@@ -154,8 +197,46 @@ public abstract class RunStoreTests
 
         var tokens = await Task.WhenAll(starts.Select(start => test.Runs.CreateAsync(start, None).AsTask()));
 
-        Assert.Equal(5, tokens.Count(token => token == 0));
-        Assert.Equal(15, tokens.Count(token => token is null));
+        Assert.Equal(5, tokens.Count(admission => admission.Token == 0));
+        Assert.Equal(15, tokens.Count(admission => admission.Refusal == RunRefusal.QueueFull));
+    }
+
+    [Fact]
+    public async Task Forbid_RunThatWasNotLetIn_IsNeverMade()
+    {
+        await using var test = await OpenAsync();
+        var start = RunStarts.Of(test.Tenant, "a") with { Memory = TimeSpan.FromHours(24) };
+
+        Assert.True(await test.Runs.ForbidAsync(start.Run, TimeSpan.FromHours(24), None));
+        Assert.True(await test.Runs.ForbidAsync(start.Run, TimeSpan.FromHours(24), None));
+
+        Assert.Equal(new RunAdmission(null, RunRefusal.Forbidden), await test.Runs.CreateAsync(start, None));
+        Assert.Null(await test.Runs.GetRunAsync(start.Run, None));
+        Assert.Null(await EventsAsync(test, start.Run));
+    }
+
+    [Fact]
+    public async Task Forbid_RunThatWasLetIn_ChangesNothing_WhateverBecameOfIt()
+    {
+        await using var test = await OpenAsync();
+        var starts = Enumerable.Range(0, 3).Select(_ => RunStarts.Of(test.Tenant, "a") with { Memory = TimeSpan.FromHours(24) }).ToArray();
+        foreach (var start in starts)
+        {
+            Assert.Equal(1, (await test.Runs.CreateAsync(start, None)).Token);
+        }
+
+        await test.Store.CommitAsync(RunStarts.Commit(test, starts[1].Run, 1, 2, "completed"), None);
+        await test.Runs.DeleteRunAsync(starts[2].Run, None);
+
+        foreach (var start in starts)
+        {
+            Assert.False(await test.Runs.ForbidAsync(start.Run, TimeSpan.FromHours(24), None));
+        }
+
+        Assert.Equal(1, (await test.Runs.CreateAsync(starts[0], None)).Token);
+        Assert.True((await test.Runs.RenewAsync(starts[0].Run, 1, Lease, None)).IsHeld);
+        await test.Store.DeleteAsync(test.Tenant, starts[1].Run.Id, None);
+        Assert.False(await test.Runs.ForbidAsync(starts[1].Run, TimeSpan.FromHours(24), None));
     }
 
     [Fact]

@@ -183,7 +183,7 @@ public sealed class SqliteFailureTests : IDisposable
 
         Assert.Equal(commit.Turn.Text(), (await second.GetAsync(Tenant, commit.Id, None))?.Turn.Text());
         Assert.Equal(!hasClaims, await second.ClaimAsync(Tenant, "approval", "you", TimeSpan.FromDays(1), None));
-        Assert.Equal(1, await second.Runs.CreateAsync(RunStarts.Of(Tenant, "a"), None));
+        Assert.Equal(1, (await second.Runs.CreateAsync(RunStarts.Of(Tenant, "a"), None)).Token);
     }
 
     [Fact]

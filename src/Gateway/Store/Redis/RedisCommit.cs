@@ -132,8 +132,7 @@ internal sealed class RedisCommit
         if (_commit.Run is not null && outcome is 0 or 1 or 2)
         {
             // Nobody needs to wait for it: an entry that stays is removed when somebody tries to take the run.
-            var name = RedisKeys.RunName(new RunKey(_commit.Tenant, _commit.Id));
-            await db.SortedSetRemoveAsync(RedisKeys.Runs, name, CommandFlags.FireAndForget).ConfigureAwait(false);
+            await RedisRunIndex.ForgetAsync(db, new RunKey(_commit.Tenant, _commit.Id), CommandFlags.FireAndForget).ConfigureAwait(false);
         }
 
         return outcome switch

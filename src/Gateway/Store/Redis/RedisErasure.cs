@@ -59,6 +59,8 @@ internal sealed class RedisErasure(IDatabase db, string tenant)
         }
 
         await RemoveAsync().ConfigureAwait(false);
+        await db.KeyDeleteAsync(RedisKeys.RunsOfTenant(tenant)).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await db.SetRemoveAsync(RedisKeys.RunTenants, tenant).WaitAsync(cancellationToken).ConfigureAwait(false);
         return forgotten;
 
         async Task RemoveAsync()

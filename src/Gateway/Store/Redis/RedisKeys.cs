@@ -12,6 +12,12 @@ internal static class RedisKeys
     /// <summary>The index of live runs: when each is free (<see cref="RunName"/>). No name of a tenant has a slash, so that it is nobody's.</summary>
     public static RedisKey Runs { get; } = "gw:{/runs}";
 
+    /// <summary>The tenants that have a part of the index of live runs (<see cref="RunsOfTenant"/>): a set.</summary>
+    public static RedisKey RunTenants { get; } = "gw:{/runs}:tenants";
+
+    /// <summary>What the name of a tenant's part of the index of live runs begins with.</summary>
+    public static string RunsOfTenants => "gw:{/runs}:of:";
+
     /// <summary>The channel of those that wait for a free run.</summary>
     public static RedisChannel FreeChannel { get; } = RedisChannel.Literal("gw:runs:free");
 
@@ -25,6 +31,9 @@ internal static class RedisKeys
     public static RedisKey Run(RunKey run) => $"gw:{{{run.Tenant}/{run.Id.Chain}}}:run:{run.Id.Self}";
 
     public static RedisKey Journal(RunKey run) => $"gw:{{{run.Tenant}/{run.Id.Chain}}}:j:{run.Id.Self}";
+
+    /// <summary>Whether a run was let in or forbidden: <c>made</c> or <c>no</c>.</summary>
+    public static RedisKey RunMemory(RunKey run) => $"gw:{{{run.Tenant}/{run.Id.Chain}}}:k:{run.Id.Self}";
 
     /// <summary>The channel of those that follow a run.</summary>
     public static RedisChannel RunChannel(RunKey run) => RedisChannel.Literal($"gw:{run.Tenant}/{run.Id.Chain}:w:{run.Id.Self}");
@@ -43,6 +52,9 @@ internal static class RedisKeys
 
     /// <summary>What the index of live runs calls a run.</summary>
     public static string RunName(RunKey run) => $"{run.Tenant}/{run.Id}";
+
+    /// <summary>A tenant's part of the index of live runs, in the same slot: the same names and times.</summary>
+    public static RedisKey RunsOfTenant(string tenant) => RunsOfTenants + tenant;
 
     /// <summary>The pattern of the names of a tenant's runs. A tenant's name has no character that means something in it.</summary>
     public static RedisValue RunsOf(string tenant) => $"{tenant}/*";

@@ -13,8 +13,18 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
     private static readonly RedisValue[] SpecTokenCancel = ["spec", "token", "cancel"];
     private readonly RedisWakes _wakes = new(connection);
 
-    public ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken) =>
+    public ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken) =>
         watch.WriteAsync("run_create", ct => MakeAsync(start, ct), cancellationToken);
+
+    public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) =>
+        watch.WriteAsync(
+            "run_forbid",
+            async ct => (long)await EvaluateAsync(
+                RedisScripts.RunForbid,
+                [RedisKeys.Run(run), RedisKeys.Record(run.Tenant, run.Id), RedisKeys.RunMemory(run)],
+                [Milliseconds(memory)],
+                ct).ConfigureAwait(false) == 1,
+            cancellationToken);
 
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
         watch.WriteAsync("run_take", ct => TakeLeaseAsync(run, owner, lease, ct), cancellationToken);
@@ -77,42 +87,48 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
     }
 
     private async ValueTask HintAsync(RunKey run, long freeAt, long retention, RedisValue channel, CancellationToken cancellationToken) =>
-        await EvaluateAsync(RedisScripts.RunHint, [RedisKeys.Runs], [RedisKeys.RunName(run), freeAt, retention, channel], cancellationToken)
+        await EvaluateAsync(
+            RedisScripts.RunHint, RedisRunIndex.KeysOf(run.Tenant), [RedisKeys.RunName(run), freeAt, retention, channel, run.Tenant], cancellationToken)
             .ConfigureAwait(false);
 
     private async ValueTask ForgetAsync(RunKey run, CancellationToken cancellationToken)
     {
         var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
-        await db.SortedSetRemoveAsync(RedisKeys.Runs, RedisKeys.RunName(run)).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await RedisRunIndex.ForgetAsync(db, run).WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private async ValueTask<long?> MakeAsync(RunStart start, CancellationToken cancellationToken)
+    private async ValueTask<RunAdmission> MakeAsync(RunStart start, CancellationToken cancellationToken)
     {
         // A run that nobody holds is not looked for before it is there: who does not find it would remove it from the index.
         var retention = Milliseconds(start.Retention);
         var hidden = start.Owner is null ? 2 * timeout : start.Lease;
-        var queued = await EvaluateAsync(
+        var tenant = start.Run.Tenant;
+        var queued = (long)await EvaluateAsync(
             RedisScripts.RunEnqueue,
-            [RedisKeys.Runs],
-            [RedisKeys.RunName(start.Run), start.MostRuns, Milliseconds(hidden), retention],
+            RedisRunIndex.KeysOf(tenant),
+            [
+                RedisKeys.RunName(start.Run), start.MostRuns, Milliseconds(hidden), retention, tenant,
+                start.Owner is null ? start.MostOfTenant : int.MaxValue,
+            ],
             cancellationToken).ConfigureAwait(false);
-        if ((long)queued == 0)
+        if (queued != 1)
         {
-            return null;
+            return new RunAdmission(null, queued == 0 ? RunRefusal.QueueFull : RunRefusal.TenantFull);
         }
 
         var freeAt = (long)await EvaluateAsync(
             RedisScripts.RunCreate,
             [
-                RedisKeys.Run(start.Run), RedisKeys.Events(start.Run.Tenant, start.Run.Id), RedisKeys.Record(start.Run.Tenant, start.Run.Id),
-                RedisKeys.Conversation(start.Run.Tenant, start.Run.Id.Chain),
+                RedisKeys.Run(start.Run), RedisKeys.Events(tenant, start.Run.Id), RedisKeys.Record(tenant, start.Run.Id),
+                RedisKeys.Conversation(tenant, start.Run.Id.Chain), RedisKeys.RunMemory(start.Run),
             ],
             [
                 start.Spec.ToArray(), start.Owner ?? string.Empty, Milliseconds(start.Lease), retention,
-                start.HoldsConversation ? start.Run.Id.Self : string.Empty, .. Copies(start.Events),
+                start.HoldsConversation ? start.Run.Id.Self : string.Empty,
+                start.Memory is { } memory ? Milliseconds(memory) : RedisValue.EmptyString, .. Copies(start.Events),
             ],
             cancellationToken).ConfigureAwait(false);
-        if (freeAt == 0)
+        if (freeAt <= 0)
         {
             await ForgetAsync(start.Run, cancellationToken).ConfigureAwait(false);
         }
@@ -122,7 +138,7 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
             await HintAsync(start.Run, freeAt, retention, channel, cancellationToken).ConfigureAwait(false);
         }
 
-        return start.Owner is null ? 0 : 1;
+        return freeAt < 0 ? new RunAdmission(null, RunRefusal.Forbidden) : new RunAdmission(start.Owner is null ? 0 : 1);
     }
 
     private async ValueTask<TakenRun?> TakeLeaseAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken)
@@ -142,7 +158,7 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
     private async ValueTask<IReadOnlyList<RunKey>> FindAsync(int most, CancellationToken cancellationToken)
     {
-        var names = (string?[]?)await EvaluateAsync(RedisScripts.RunFind, [RedisKeys.Runs], [most], cancellationToken).ConfigureAwait(false);
+        var names = (string?[]?)await EvaluateAsync(RedisScripts.RunFind, [RedisKeys.Runs, RedisKeys.RunTenants], [most, RedisKeys.RunsOfTenants], cancellationToken).ConfigureAwait(false);
         var runs = new List<RunKey>();
         foreach (var name in names ?? [])
         {

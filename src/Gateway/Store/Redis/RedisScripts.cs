@@ -23,6 +23,8 @@ internal static class RedisScripts
 
     public static string RunCreate { get; } = Read("run-create");
 
+    public static string RunForbid { get; } = Read("run-forbid");
+
     public static string RunTake { get; } = Read("run-take");
 
     public static string RunRenew { get; } = Read("run-renew");

@@ -4,20 +4,30 @@
 -- KEYS[2]  its event log
 -- KEYS[3]  record of the response
 -- KEYS[4]  record of the conversation of its chain, which need not be there
+-- KEYS[5]  whether it was let in or forbidden (run-forbid.lua)
 -- ARGV[1]  spec
 -- ARGV[2]  who holds the first lease; empty for nobody
 -- ARGV[3]  length of that lease in milliseconds
 -- ARGV[4]  retention in milliseconds
 -- ARGV[5]  token of the hold on the conversation that is the run's from now on; empty for none
--- ARGV[6…] the first events
+-- ARGV[6]  for how many milliseconds it is remembered that the run was let in; empty when that is not
+-- ARGV[7…] the first events
 --
--- Returns when the lease runs out (now when nobody holds it), in milliseconds since 1970; 0 when the run has ended already.
+-- Returns when the lease runs out (now when nobody holds it), in milliseconds since 1970; 0 when the run has ended already, -1 when it is
+-- forbidden.
 --
 -- Atomic, because a run must not be found without its events, and because this may be a second try: then the run may be there, be another
 -- replica's by now, or have ended, and must not be begun again. A hold that lasts as long as a run must not be there without the run.
 
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return 0
+end
+
+if ARGV[6] ~= '' then
+  if redis.call('GET', KEYS[5]) == 'no' then
+    return -1
+  end
+  redis.call('SET', KEYS[5], 'made', 'PX', ARGV[6])
 end
 
 local time = redis.call('TIME')
@@ -35,7 +45,7 @@ end
 redis.call('HSET', KEYS[1], 'spec', ARGV[1], 'token', ARGV[2] == '' and 0 or 1, 'owner', ARGV[2], 'lease', lease, 'cancel', 0,
   'followed', now, 'retention', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   redis.call('RPUSH', KEYS[2], ARGV[i])
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[4])

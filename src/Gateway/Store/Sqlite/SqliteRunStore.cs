@@ -11,19 +11,22 @@ internal sealed class SqliteRunStore(SqliteResponseStore store, TimeProvider tim
     /// <summary>When the caller's patience ends a write still waits for its turn, while the buffers serve others.</summary>
     public static byte[][] Copies(IReadOnlyList<ReadOnlyMemory<byte>> elements) => [.. elements.Select(element => element.ToArray())];
 
-    public async ValueTask<long?> CreateAsync(RunStart start, CancellationToken cancellationToken)
+    public async ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken)
     {
         var spec = start.Spec.ToArray();
         var events = Copies(start.Events);
-        var isMade = await store.WriteAsync("run_create", session => SqliteRuns.Create(session, start, spec, events, Now), cancellationToken)
+        var refusal = await store.WriteAsync("run_create", session => SqliteRuns.Create(session, start, spec, events, Now), cancellationToken)
             .ConfigureAwait(false);
-        if (isMade && start.Owner is null)
+        if (refusal == RunRefusal.None && start.Owner is null)
         {
             WakeWaiting();
         }
 
-        return !isMade ? null : start.Owner is null ? 0 : 1;
+        return new RunAdmission(refusal != RunRefusal.None ? null : start.Owner is null ? 0 : 1, refusal);
     }
+
+    public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) =>
+        store.WriteAsync("run_forbid", session => SqliteRuns.Forbid(session, run, memory, Now), cancellationToken);
 
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
         store.WriteAsync("run_take", session => SqliteRuns.Take(session, run, owner, lease, Now), cancellationToken);

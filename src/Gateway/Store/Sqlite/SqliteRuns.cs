@@ -7,13 +7,16 @@ namespace Gateway.Store.Sqlite;
 /// </summary>
 internal static class SqliteRuns
 {
-    /// <summary>Makes a run with its first events (run-enqueue.lua, run-create.lua). False when there are too many.</summary>
+    private const string LetIn = "made";
+    private const string Forbidden = "no";
+
+    /// <summary>Makes a run with its first events (run-enqueue.lua, run-create.lua).</summary>
     /// <param name="session">The writer's session.</param>
     /// <param name="start">What to make; its buffers are not touched.</param>
     /// <param name="spec">The spec, copied.</param>
     /// <param name="events">The events, copied.</param>
     /// <param name="now">The time.</param>
-    public static bool Create(SqliteSession session, RunStart start, byte[] spec, byte[][] events, long now)
+    public static RunRefusal Create(SqliteSession session, RunStart start, byte[] spec, byte[][] events, long now)
     {
         var key = start.Run;
         var free = now + (start.Owner is null ? 0 : Milliseconds(start.Lease));
@@ -24,17 +27,27 @@ internal static class SqliteRuns
                 session.Prepare("UPDATE run SET free = $2 WHERE id = $1", there.Id, free).ExecuteNonQuery();
             }
 
-            return true;
+            return RunRefusal.None;
         }
 
         if (SqliteWrites.RecordExists(session, key.Tenant, key.Id, now))
         {
-            return true;
+            return RunRefusal.None;
         }
 
         if (CountLive(session, now) >= start.MostRuns)
         {
-            return false;
+            return RunRefusal.QueueFull;
+        }
+
+        if (start.Owner is null && CountLive(session, key.Tenant, now) >= start.MostOfTenant)
+        {
+            return RunRefusal.TenantFull;
+        }
+
+        if (start.Memory is { } memory && !Remember(session, key, LetIn, memory, now))
+        {
+            return RunRefusal.Forbidden;
         }
 
         RemoveExpired(session, key, now);
@@ -64,8 +77,14 @@ internal static class SqliteRuns
             SqliteConversations.Prolong(session, key.Tenant, key.Id.Chain, key.Id.Self, now + Milliseconds(start.Retention));
         }
 
-        return true;
+        return RunRefusal.None;
     }
+
+    /// <summary>Sees to it that a run is never made (run-forbid.lua).</summary>
+    public static bool Forbid(SqliteSession session, RunKey key, TimeSpan memory, long now) =>
+        Find(session, key, now) is null
+        && !SqliteWrites.RecordExists(session, key.Tenant, key.Id, now)
+        && Remember(session, key, Forbidden, memory, now);
 
     /// <summary>Takes the lease of a run that nobody holds (run-take.lua).</summary>
     public static TakenRun? Take(SqliteSession session, RunKey key, string owner, TimeSpan lease, long now)
@@ -186,11 +205,18 @@ internal static class SqliteRuns
     public static LiveRun? Get(SqliteSession session, RunKey key, long now) =>
         Live(session, key, now) is { } run ? new LiveRun(Spec(session, run), HasBegun: run.Token > 0, run.IsCancelled) : null;
 
-    /// <summary>Runs that are free, the longest waiting first (run-find.lua).</summary>
+    /// <summary>Runs that are free, an equal share of each tenant, the longest waiting first (run-find.lua).</summary>
     public static IReadOnlyList<RunKey> FindFree(SqliteSession session, int most, long now)
     {
         using var rows = session.Prepare(
-            "SELECT tenant, chain, self FROM run WHERE ended = 0 AND free <= $1 AND expires > $1 ORDER BY free LIMIT $2", now, most).ExecuteReader();
+            """
+            SELECT tenant, chain, self FROM (
+                SELECT tenant, chain, self, free, row_number() OVER (PARTITION BY tenant ORDER BY free) AS place FROM run
+                WHERE ended = 0 AND free <= $1 AND expires > $1)
+            WHERE place <= max(1, $2 / (SELECT max(1, count(DISTINCT tenant)) FROM run WHERE ended = 0 AND free <= $1 AND expires > $1))
+            ORDER BY free
+            """,
+            now, most).ExecuteReader();
         var runs = new List<RunKey>();
         while (rows.Read())
         {
@@ -267,6 +293,10 @@ internal static class SqliteRuns
         return events + entries + specs + runs;
     }
 
+    /// <summary>Whether a run was let in or forbidden is said once, as a claim. False when the other was said before.</summary>
+    private static bool Remember(SqliteSession session, RunKey key, string what, TimeSpan memory, long now) =>
+        SqliteWrites.Claim(session, key.Tenant, $"run:{key.Id}", what, now + Milliseconds(memory), now);
+
     private static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
 
     /// <summary>Live or ended.</summary>
@@ -298,6 +328,11 @@ internal static class SqliteRuns
     private static long CountLive(SqliteSession session, long now) =>
         Convert.ToInt64(
             session.Prepare("SELECT count(*) FROM run WHERE ended = 0 AND expires > $1", now).ExecuteScalar(), CultureInfo.InvariantCulture);
+
+    private static long CountLive(SqliteSession session, string tenant, long now) =>
+        Convert.ToInt64(
+            session.Prepare("SELECT count(*) FROM run WHERE tenant = $2 AND ended = 0 AND expires > $1", now, tenant).ExecuteScalar(),
+            CultureInfo.InvariantCulture);
 
     private static byte[] Spec(SqliteSession session, SqliteRun run) =>
         (byte[]?)session.Prepare("SELECT data FROM run_spec WHERE run = $1", run.Id).ExecuteScalar()
