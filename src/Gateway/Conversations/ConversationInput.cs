@@ -9,12 +9,13 @@ internal sealed class ConversationInput(IConversationStore store)
     /// <summary>The items to append, or why they can not be; neither when there are none.</summary>
     /// <param name="tenant">Whose conversation it is.</param>
     /// <param name="id">The conversation, which need not be there.</param>
+    /// <param name="newTurn">What the items' ids are made of.</param>
     /// <param name="items">Checked items.</param>
     /// <param name="mostBytes">The most bytes that they may have together, with what they refer to.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="StoreUnavailableException">The store can not be reached.</exception>
     public async ValueTask<(ConversationItems? Items, ApiError? Error)> ReadAsync(
-        string tenant, ConversationId id, IReadOnlyList<Item> items, long mostBytes, CancellationToken cancellationToken)
+        string tenant, ConversationId id, ResponseId newTurn, IReadOnlyList<Item> items, long mostBytes, CancellationToken cancellationToken)
     {
         if (items.Count == 0)
         {
@@ -42,7 +43,6 @@ internal sealed class ConversationInput(IConversationStore store)
             return (null, ApiError.ItemNotFound(items[unresolved].Id) with { Param = "items" });
         }
 
-        var newTurn = id.NewTurn();
         return (new ConversationItems(newTurn, [.. NamedItems.Of(newTurn, resolved).Items.Select(static item => item.Json)]), null);
     }
 }

@@ -44,7 +44,7 @@ internal sealed class CreateResponse(
                 return invalid;
             }
 
-            if (IdempotencyKeys.Read(http.Request, dialect, body.WrittenMemory, out var key) is { } badKey)
+            if (IdempotencyKeys.Read(http.Request, dialect.Name, body.WrittenMemory, out var key) is { } badKey)
             {
                 return badKey;
             }

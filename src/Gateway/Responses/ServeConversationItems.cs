@@ -2,6 +2,7 @@ using Gateway.Conversations;
 using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
+using Gateway.Runs;
 using Gateway.Store;
 using Microsoft.Extensions.Options;
 
@@ -9,7 +10,7 @@ namespace Gateway.Responses;
 
 /// <summary>The items of a conversation: list, add, get, delete.</summary>
 internal sealed class ServeConversationItems(
-    IConversationStore store, ConversationInput input, IOptions<LimitsOptions> limits)
+    IConversationStore store, ConversationInput input, IdempotencyKeys keys, IOptions<LimitsOptions> limits)
 {
     public async Task<ApiError?> ListAsync(HttpContext http, Tenant tenant, string id)
     {
@@ -69,7 +70,33 @@ internal sealed class ServeConversationItems(
             return ApiError.ConversationNotFound(id);
         }
 
-        var (items, broken) = await input.ReadAsync(tenant.Name, conversationId, request!.Items, limits.Value.ContextBytes, http.RequestAborted);
+        if (IdempotencyKeys.Read(http.Request, id, body.WrittenMemory, out var key) is { } badKey)
+        {
+            return badKey;
+        }
+
+        var newTurn = conversationId.NewTurn();
+        if (key is not null)
+        {
+            var (name, clash) = await keys.NameAsync(tenant.Name, key, newTurn.ToString(), http.RequestAborted);
+            if (clash is not null)
+            {
+                return ServeConversations.Clash(http, clash);
+            }
+
+            if (!ResponseId.TryParse(name, out newTurn))
+            {
+                throw new InvalidDataException("The name under an Idempotency-Key is damaged.");
+            }
+
+            if (await store.FindTurnAsync(tenant.Name, conversationId, newTurn, http.RequestAborted) is { } added)
+            {
+                await WriteListAsync(http, Turn.Kept(added.Input), hasMore: false);
+                return null;
+            }
+        }
+
+        var (items, broken) = await input.ReadAsync(tenant.Name, conversationId, newTurn, request!.Items, limits.Value.ContextBytes, http.RequestAborted);
         if (items is null)
         {
             return broken;

@@ -1,7 +1,9 @@
+using System.Globalization;
 using Gateway.Conversations;
 using Gateway.Policy;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
+using Gateway.Runs;
 using Gateway.Store;
 using Microsoft.Extensions.Options;
 
@@ -9,7 +11,7 @@ namespace Gateway.Responses;
 
 /// <summary>Conversations themselves: create, get, set the metadata, delete.</summary>
 internal sealed class ServeConversations(
-    IConversationStore store, ConversationInput input, IOptions<LimitsOptions> limits, TimeProvider time)
+    IConversationStore store, ConversationInput input, IdempotencyKeys keys, IOptions<LimitsOptions> limits, TimeProvider time)
 {
     public async Task<ApiError?> CreateAsync(HttpContext http, Tenant tenant)
     {
@@ -24,25 +26,52 @@ internal sealed class ServeConversations(
             return ApiError.StorageNotAllowed();
         }
 
-        var id = ConversationId.New();
-        var (items, broken) = await input.ReadAsync(tenant.Name, id, request!.Items, limits.Value.ContextBytes, http.RequestAborted);
+        if (IdempotencyKeys.Read(http.Request, "conversations", body.WrittenMemory, out var key) is { } badKey)
+        {
+            return badKey;
+        }
+
+        var conversation = new StoredConversation(ConversationId.New(), time.GetUtcNow(), MetadataOf(request!));
+        var turn = conversation.Id.NewTurn();
+        if (key is not null)
+        {
+            var (names, clash) = await keys.NameAsync(tenant.Name, key, NamesOf(conversation, turn), http.RequestAborted);
+            if (clash is not null)
+            {
+                return Clash(http, clash);
+            }
+
+            (conversation, turn) = ReadNames(names!, conversation);
+            if (await keys.IsDoneAsync(tenant.Name, key, http.RequestAborted))
+            {
+                // Not made once more: it may have been deleted since.
+                await WriteAsync(http, conversation);
+                return null;
+            }
+        }
+
+        var (items, broken) = await input.ReadAsync(tenant.Name, conversation.Id, turn, request!.Items, limits.Value.ContextBytes, http.RequestAborted);
         if (broken is not null)
         {
             return broken;
         }
 
-        var conversation = new StoredConversation(id, time.GetUtcNow(), MetadataOf(request));
         await store.CreateConversationAsync(
             new ConversationStart
             {
                 Tenant = tenant.Name,
-                Id = id,
+                Id = conversation.Id,
                 CreatedAt = conversation.CreatedAt,
                 Metadata = conversation.Metadata,
                 Items = items,
                 Retention = tenant.Policy.RetentionOf(RetentionClass.Conversations),
             },
             http.RequestAborted);
+        if (key is not null)
+        {
+            await keys.SetDoneAsync(tenant.Name, key, http.RequestAborted);
+        }
+
         await WriteAsync(http, conversation);
         return null;
     }
@@ -102,6 +131,17 @@ internal sealed class ServeConversations(
     public static RequestRules RulesOf(Tenant tenant, LimitsOptions limits) =>
         RequestRules.Default with { StrictParameters = tenant.Policy.StrictParameters, MaxDepth = limits.JsonDepth };
 
+    /// <summary>Answers a request whose key another one has. One with another body stays refused: stock clients would try a 409 again.</summary>
+    public static ApiError Clash(HttpContext http, ApiError error)
+    {
+        if (error == ApiError.IdempotencyKeyReused())
+        {
+            http.Response.Headers[CreateResponse.ShouldRetryHeader] = "false";
+        }
+
+        return error;
+    }
+
     /// <summary>Writes a conversation as the response's body.</summary>
     public static async Task WriteAsync(HttpContext http, StoredConversation conversation)
     {
@@ -115,6 +155,18 @@ internal sealed class ServeConversations(
         json.Append((byte)'}');
         await JsonBody.WriteAsync(http, StatusCodes.Status200OK, json);
     }
+
+    private static string NamesOf(StoredConversation conversation, ResponseId turn) =>
+        string.Create(CultureInfo.InvariantCulture, $"{conversation.Id}.{turn}.{conversation.CreatedAt.ToUnixTimeMilliseconds()}");
+
+    /// <summary>The conversation under the names of the first request, whose body was the same.</summary>
+    private static (StoredConversation Conversation, ResponseId Turn) ReadNames(string names, StoredConversation conversation) =>
+        names.Split('.') is [var id, var turn, var created]
+        && ConversationId.TryParse(id, out var firstId)
+        && ResponseId.TryParse(turn, out var firstTurn)
+        && long.TryParse(created, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds)
+            ? (conversation with { Id = firstId, CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) }, firstTurn)
+            : throw new InvalidDataException("The names under an Idempotency-Key are damaged.");
 
     /// <summary>A copy: a write that timed out may still be read by the connection when the body's buffer serves another request.</summary>
     private static ReadOnlyMemory<byte> MetadataOf(ConversationRequest request) => request.Metadata.IsEmpty ? "{}"u8.ToArray() : request.Metadata.ToArray();

@@ -6,7 +6,7 @@ namespace Gateway.Runs;
 
 /// <summary>
 /// Requests with an <c>Idempotency-Key</c>: the first of a tenant's requests with a key is made, the others get what it gave. The store keeps the
-/// key's hash, the body's hash and the response's id for 24 hours.
+/// key's hash, the body's hash and the response's id for 24 hours; of additions to conversations the ids that were to be made.
 /// </summary>
 internal sealed class IdempotencyKeys(IResponseStore store)
 {
@@ -17,12 +17,18 @@ internal sealed class IdempotencyKeys(IResponseStore store)
 
     private const int MaxLength = 255;
     private const string Prefix = "idempotency:";
+    private const string DonePrefix = "idempotency-done:";
 
     /// <summary>Instead of an id: the response is not stored, so it can not be given again.</summary>
     private const string Unstored = "-";
 
-    /// <summary>Reads the header. Null when there is none.</summary>
-    public static ApiError? Read(HttpRequest request, Dialect dialect, ReadOnlyMemory<byte> body, out IdempotencyKey? key)
+    /// <summary>Reads the header; no key when there is none.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="what">What is asked for, without a slash: the same body for something else is another request.</param>
+    /// <param name="body">The request's body.</param>
+    /// <param name="key">The key, or null.</param>
+    /// <returns>The error, or null.</returns>
+    public static ApiError? Read(HttpRequest request, string what, ReadOnlyMemory<byte> body, out IdempotencyKey? key)
     {
         key = null;
         if (!request.Headers.TryGetValue(Header, out var values))
@@ -36,7 +42,7 @@ internal sealed class IdempotencyKeys(IResponseStore store)
             return ApiError.InvalidValue(Header, $"Invalid '{Header}': expected 1 to {MaxLength} visible ASCII characters.");
         }
 
-        key = new IdempotencyKey(Prefix + text, $"{dialect.Name}:{Convert.ToHexStringLower(SHA256.HashData(body.Span))}");
+        key = new IdempotencyKey(Prefix + text, $"{what}:{Convert.ToHexStringLower(SHA256.HashData(body.Span))}");
         return null;
     }
 
@@ -65,6 +71,36 @@ internal sealed class IdempotencyKeys(IResponseStore store)
     public ValueTask<bool> TakeAsync(string tenant, IdempotencyKey key, ResponseId? id, CancellationToken cancellationToken) =>
         store.ClaimAsync(tenant, key.Name, OwnerOf(key, id), Life, cancellationToken);
 
+    /// <summary>
+    /// Takes the key for something to be made under names that are chosen before, so that whoever makes it once more makes nothing new. Such a key is
+    /// not given back.
+    /// </summary>
+    /// <param name="tenant">Whose key it is.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="names">The names, which nobody else has.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <returns>The names that the first request with the key has chosen; these when this is the first.</returns>
+    public async ValueTask<(string? Names, ApiError? Error)> NameAsync(string tenant, IdempotencyKey key, string names, CancellationToken cancellationToken)
+    {
+        if (await store.ClaimAsync(tenant, key.Name, $"{key.Body}/{names}", Life, cancellationToken))
+        {
+            return (names, null);
+        }
+
+        var owner = (await store.FindOwnerAsync(tenant, key.Name, cancellationToken))?.Split('/', 2);
+        return owner is null ? (null, ApiError.IdempotencyKeyInUse())
+            : owner[0] == key.Body ? (owner[1], null)
+            : (null, ApiError.IdempotencyKeyReused());
+    }
+
+    /// <summary>What was to be made with the key was made.</summary>
+    public async ValueTask<bool> IsDoneAsync(string tenant, IdempotencyKey key, CancellationToken cancellationToken) =>
+        await store.FindOwnerAsync(tenant, DoneName(key), cancellationToken) is not null;
+
+    /// <summary>Notes that it was.</summary>
+    public async ValueTask SetDoneAsync(string tenant, IdempotencyKey key, CancellationToken cancellationToken) =>
+        await store.ClaimAsync(tenant, DoneName(key), key.Body, Life, cancellationToken);
+
     /// <summary>Gives the key back: nothing was made, and the same request may be tried again.</summary>
     public async ValueTask ReleaseAsync(string tenant, IdempotencyKey key, ResponseId? id)
     {
@@ -77,6 +113,8 @@ internal sealed class IdempotencyKeys(IResponseStore store)
             // It stays taken: the request is not made again, which is the safe side.
         }
     }
+
+    private static string DoneName(IdempotencyKey key) => DonePrefix + key.Name;
 
     private static string OwnerOf(IdempotencyKey key, ResponseId? id) => $"{key.Body}/{id?.ToString() ?? Unstored + key.Nonce}";
 }

@@ -439,6 +439,72 @@ public abstract class ConversationFacts(GatewayFixture fixture) : ConversationTe
     }
 
     [Fact]
+    public async Task IdempotencyKey_MakesAConversationOnce()
+    {
+        var key = "make-" + Guid.NewGuid();
+        var json = $$"""{"metadata":{"a":"b"},"items":[{{Messages("Q0", "Q1")}}]}""";
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => PostOnceAsync(Conversations, json, key)));
+        var first = replies[0].AssertOk();
+        var id = first.Text("id")!;
+
+        Assert.Single(replies.Select(reply => reply.Body).Distinct());
+        Assert.Equal(first.GetRawText(), (await GetAsync($"{Conversations}/{id}")).AssertOk().GetRawText());
+        Assert.Equal(["Q0", "Q1"], await TextsAsync(id));
+        var other = await PostOnceAsync(Conversations, "{}", key);
+        other.AssertError(409, "idempotency_key_reused", "Idempotency-Key");
+        Assert.Equal("false", other.Headers.GetValues("x-should-retry").Single());
+        Assert.NotEqual(id, (await PostOnceAsync(Conversations, json, key + "b")).AssertOk().Text("id"));
+
+        // What was deleted since does not come back.
+        (await DeleteAsync($"{Conversations}/{id}")).AssertOk();
+        Assert.Equal(first.GetRawText(), (await PostOnceAsync(Conversations, json, key)).AssertOk().GetRawText());
+        (await GetAsync($"{Conversations}/{id}")).AssertError(404, null, null);
+    }
+
+    [Fact]
+    public async Task IdempotencyKey_AddsItemsOnce()
+    {
+        var (id, elsewhere) = (await StartAsync("Q0"), await StartAsync());
+        var (key, path, json) = ("add-" + id, $"{Conversations}/{id}/items", $$"""{"items":[{{Messages("Q1", "Q2")}}]}""");
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => PostOnceAsync(path, json, key)));
+        var first = replies[0].AssertOk();
+
+        Assert.Single(replies.Select(reply => reply.Body).Distinct());
+        Assert.Equal(["Q0", "Q1", "Q2"], await TextsAsync(id));
+        (await PostOnceAsync(path, $$"""{"items":[{{Messages("Q3")}}]}""", key)).AssertError(409, "idempotency_key_reused", "Idempotency-Key");
+        (await PostOnceAsync($"{Conversations}/{elsewhere}/items", json, key)).AssertError(409, "idempotency_key_reused", "Idempotency-Key");
+        (await PostOnceAsync(path, json, "two words")).AssertError(400, "invalid_value", "Idempotency-Key");
+
+        (await DeleteAsync($"{path}/{first.Text("data[0].id")}")).AssertOk();
+        var left = (await PostOnceAsync(path, json, key)).AssertOk();
+        Assert.Equal([first.At("data[1]").GetRawText()], left.Each("data").Select(item => item.GetRawText()));
+        Assert.Equal(["Q0", "Q2"], await TextsAsync(id));
+        (await DeleteAsync($"{Conversations}/{id}")).AssertOk();
+        (await PostOnceAsync(path, json, key)).AssertError(404, null, null);
+    }
+
+    /// <summary>The first request took the key and added nothing, as one whose replica died in between.</summary>
+    [Fact]
+    public async Task IdempotencyKey_OfAnAdditionThatCameToNothing_AddsAtTheNextTry()
+    {
+        var id = await StartAsync("Q0");
+        var (path, json) = ($"{Conversations}/{id}/items", $$"""{"items":[{{Messages("Q2")}}]}""");
+        var hold = EnqueueHeld("A1");
+        var writing = SayAsync(id, "Q1");
+        await hold.Reached;
+
+        (await PostOnceAsync(path, json, "late-" + id)).AssertError(400, "conversation_locked", "conversation");
+        hold.Release();
+        await writing;
+
+        var added = (await PostOnceAsync(path, json, "late-" + id)).AssertOk();
+        Assert.Equal(added.GetRawText(), (await PostOnceAsync(path, json, "late-" + id)).AssertOk().GetRawText());
+        Assert.Equal(["Q0", "Q1", "A1", "Q2"], await TextsAsync(id));
+    }
+
+    [Fact]
     public async Task SeveralThousandItems_ArePagedAndAnswered()
     {
         var id = await StartAsync();
@@ -468,4 +534,6 @@ public abstract class ConversationFacts(GatewayFixture fixture) : ConversationTe
         Assert.Equal(3002, seen.Count);
         (await DeleteAsync($"{Conversations}/{id}")).AssertOk();
     }
+
+    private Task<Reply> PostOnceAsync(string path, string json, string key) => SendAsync(HttpMethod.Post, path, json, null, ("Idempotency-Key", key));
 }
