@@ -20,6 +20,7 @@ public sealed class RedisGate : IAsyncDisposable
     private TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile byte[]? _marker;
+    private volatile byte[]? _unanswered;
     private volatile bool _isShut;
 
     public RedisGate(RedisProcess redis)
@@ -40,6 +41,12 @@ public sealed class RedisGate : IAsyncDisposable
         _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _marker = Encoding.UTF8.GetBytes(text);
     }
+
+    /// <summary>The next command that holds this text is done, and its connection cut off before the reply.</summary>
+    public void LoseReplyTo(string text) => _unanswered = Encoding.UTF8.GetBytes(text);
+
+    /// <summary>The reply of <see cref="LoseReplyTo"/> was lost.</summary>
+    public bool LostReply => _unanswered is null;
 
     /// <summary>Waits until the gate is shut.</summary>
     public Task ShutAsync(CancellationToken cancellationToken) => _reached.Task.WaitAsync(cancellationToken);
@@ -87,7 +94,9 @@ public sealed class RedisGate : IAsyncDisposable
                 client.NoDelay = true;
                 server.NoDelay = true;
                 await server.ConnectAsync(_server, _stop.Token);
-                await await Task.WhenAny(ForwardAsync(client.GetStream(), server.GetStream()), server.GetStream().CopyToAsync(client.GetStream(), _stop.Token));
+                var connection = new Connection();
+                await await Task.WhenAny(
+                    ForwardAsync(connection, client.GetStream(), server.GetStream()), ReplyAsync(connection, server.GetStream(), client.GetStream()));
             }
             catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
             {
@@ -96,7 +105,21 @@ public sealed class RedisGate : IAsyncDisposable
         }
     }
 
-    private async Task ForwardAsync(NetworkStream from, NetworkStream to)
+    private async Task ReplyAsync(Connection connection, NetworkStream from, NetworkStream to)
+    {
+        var buffer = new byte[64 * 1024];
+        while (await from.ReadAsync(buffer, _stop.Token) is > 0 and var count)
+        {
+            if (connection.LosesReplies)
+            {
+                return;
+            }
+
+            await to.WriteAsync(buffer.AsMemory(0, count), _stop.Token);
+        }
+    }
+
+    private async Task ForwardAsync(Connection connection, NetworkStream from, NetworkStream to)
     {
         var buffer = new byte[64 * 1024];
         var tail = Array.Empty<byte>();
@@ -120,7 +143,24 @@ public sealed class RedisGate : IAsyncDisposable
                 await _opened.Task.WaitAsync(_stop.Token);
             }
 
+            if (_unanswered is { } text && piece.Span.IndexOf(text) >= 0)
+            {
+                _unanswered = null;
+                connection.LosesReplies = true;
+            }
+
             await to.WriteAsync(piece, _stop.Token);
+        }
+    }
+
+    private sealed class Connection
+    {
+        private volatile bool _losesReplies;
+
+        public bool LosesReplies
+        {
+            get => _losesReplies;
+            set => _losesReplies = value;
         }
     }
 }

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
 using Gateway.Store;
 using Gateway.Store.Redis;
 using Gateway.Testing.Redis;
@@ -194,6 +196,60 @@ public sealed class RedisRunFailureTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Reply_IsLost_TheSecondTryDoesAndTellsTheSame()
+    {
+        await using var gate = new RedisGate(Redis);
+        await using var store = await OpenAsync(gate.EndPoint);
+
+        // Only from the second time on a script is sent by its hash.
+        await UseAllAsync(isLost: false);
+        await UseAllAsync(isLost: true);
+
+        async Task UseAllAsync(bool isLost)
+        {
+            var start = RunStarts.Of(Tenant, "a");
+            var waiting = RunStarts.Of(Tenant);
+            Assert.Equal(1, (await DoAsync(RedisScripts.RunEnqueue, () => store.Runs.CreateAsync(start, None))).Token);
+            Assert.Equal(0, (await DoAsync(RedisScripts.RunCreate, () => store.Runs.CreateAsync(waiting, None))).Token);
+            Assert.Equal(1, (await DoAsync(RedisScripts.RunTake, () => store.Runs.TakeAsync(waiting.Run, "b", Lease, None)))?.Token);
+            Assert.True((await DoAsync(RedisScripts.RunRenew, () => store.Runs.RenewAsync(waiting.Run, 1, Lease, None))).IsHeld);
+            Assert.True((await DoAsync(RedisScripts.RunHint, () => store.Runs.RenewAsync(waiting.Run, 1, Lease, None))).IsHeld);
+            var append = new RunAppend(2, RunStarts.Many("three"), 0, RunStarts.Many("round"));
+            Assert.True(await DoAsync(RedisScripts.RunAppend, () => store.Runs.AppendAsync(start.Run, 1, append, None)));
+            Assert.True(await DoAsync(RedisScripts.RunCancel, () => store.Runs.CancelAsync(start.Run, None)));
+            await DoAsync(RedisScripts.RunFollowed, () => DoneAsync(store.Runs.FollowedAsync(start.Run, None)));
+            await DoAsync(RedisScripts.RunRelease, () => DoneAsync(store.Runs.ReleaseAsync(start.Run, 1, None)));
+            Assert.Equal([start.Run], await DoAsync(RedisScripts.RunFind, () => store.Runs.FindFreeAsync(10, None)));
+            var taken = await DoAsync(RedisScripts.RunTake, () => store.Runs.TakeAsync(start.Run, "b", Lease, None));
+            Assert.True(await DoAsync(RedisScripts.RunForbid, () => store.Runs.ForbidAsync(RunStarts.Of(Tenant).Run, Lease, None)));
+
+            Assert.Equal(2, taken?.Token);
+            Assert.Equal(["round"], taken?.Journal.Texts());
+            Assert.True(taken?.IsCancelled);
+            Assert.Equal(["created", "in progress", "three"], (await store.Runs.ReadEventsAsync(start.Run, 0, 10, None)).Texts());
+            Assert.Null(await store.Runs.TakeAsync(start.Run, "b", Lease, None));
+
+            async Task<T> DoAsync<T>(string script, Func<ValueTask<T>> call)
+            {
+                if (isLost)
+                {
+                    gate.LoseReplyTo(Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(script))));
+                }
+
+                var result = await call();
+                Assert.True(gate.LostReply, "The script was not sent.");
+                return result;
+            }
+        }
+
+        static async ValueTask<bool> DoneAsync(ValueTask done)
+        {
+            await done;
+            return true;
+        }
+    }
+
+    [Fact]
     public async Task Run_ScriptsForgotten_GoesOn()
     {
         var start = RunStarts.Of(Tenant, "a");
@@ -217,9 +273,9 @@ public sealed class RedisRunFailureTests : IAsyncLifetime
 
     private Task<long> SubscribersAsync(RunKey run) => _admin!.GetServers()[0].SubscriptionSubscriberCountAsync(RedisKeys.RunChannel(run));
 
-    private async Task<RedisResponseStore> OpenAsync()
+    private async Task<RedisResponseStore> OpenAsync(string? endPoint = null)
     {
-        var options = new StoreOptions { Redis = Redis.EndPoint, CommandTimeout = TimeSpan.FromSeconds(2) };
+        var options = new StoreOptions { Redis = endPoint ?? Redis.EndPoint, CommandTimeout = TimeSpan.FromSeconds(endPoint is null ? 2 : 10) };
         var store = new RedisResponseStore(
             options, _services.GetRequiredService<StoreMetrics>(), TimeProvider.System, NullLogger<RedisResponseStore>.Instance);
         await store.StartAsync();

@@ -45,6 +45,69 @@ public sealed class RedisTopologyTests
     /// The slot of a chain in the middle of its move: the log is where it was, and a new record would go elsewhere. Redis says to try again.
     /// </summary>
     [Fact]
+    public async Task Cluster_SlotsMoveWhileRunsAreMade_NothingFailsAndNothingIsLost()
+    {
+        await using var cluster = await TestRedisCluster.StartAsync();
+        await using var services = Services();
+        await using var store = await OpenAsync(services, cluster.ConnectionString, TimeSpan.FromSeconds(10));
+        await store.CommitAsync(Commits.Start(Tenant, DateTimeOffset.UtcNow), None);
+        using var over = new CancellationTokenSource();
+
+        var load = Task.WhenAll(Enumerable.Range(0, 8).Select(_ => MakeRunsAsync(store, over.Token)));
+        await cluster.MoveSlotsAsync(0, 1, 200);
+        await cluster.MoveSlotsAsync(1, 2, 200);
+        await cluster.MoveSlotsAsync(2, 0, 200);
+        await over.CancelAsync();
+        var made = (await load).SelectMany(runs => runs).ToList();
+
+        Assert.True(made.Count > 100, $"Only {made.Count} runs were made meanwhile.");
+        foreach (var run in made)
+        {
+            Assert.Equal(["created", "in progress", "three", "completed"], (await store.Runs.ReadEventsAsync(run, 0, 10, None)).Texts());
+            Assert.NotNull(await store.GetAsync(Tenant, run.Id, None));
+        }
+    }
+
+    [Fact]
+    public async Task Cluster_SlotIsBetweenTwoNodes_ARunWaitsForTheEndOfTheMove()
+    {
+        await using var cluster = await TestRedisCluster.StartAsync();
+        await using var services = Services();
+        await using var store = await OpenAsync(services, cluster.ConnectionString, TimeSpan.FromSeconds(20));
+        await using var admin = await ConnectionMultiplexer.ConnectAsync(cluster.ConnectionString + ",allowAdmin=true");
+        var starts = Enumerable.Range(0, 2).Select(_ => RunStarts.Of(new RunKey(Tenant, ResponseId.NewChain()), "a")).ToArray();
+        foreach (var start in starts)
+        {
+            await store.Runs.CreateAsync(start, None);
+        }
+
+        // Neither has a journal so far, so that a script that needs it is told to try again.
+        var moves = new List<SlotMove>();
+        foreach (var start in starts)
+        {
+            moves.Add(await SlotMove.BeginAsync(admin, RedisKeys.Run(start.Run)));
+        }
+
+        var appending = store.Runs.AppendAsync(starts[0].Run, 1, RunStarts.Events(2, "three"), None).AsTask();
+        var renewing = store.Runs.RenewAsync(starts[0].Run, 1, RunStarts.Lease, None).AsTask();
+        var deleting = store.Runs.DeleteRunAsync(starts[1].Run, None).AsTask();
+        await UntilAsync(async () => await moves[0].RefusalsAsync() + await moves[1].RefusalsAsync() >= 6);
+        Assert.False(appending.IsCompleted);
+        Assert.False(renewing.IsCompleted);
+        Assert.False(deleting.IsCompleted);
+        foreach (var move in moves)
+        {
+            await move.EndAsync();
+        }
+
+        Assert.True(await appending);
+        Assert.True((await renewing).IsHeld);
+        Assert.True(await deleting);
+        Assert.Equal(["created", "in progress", "three"], (await store.Runs.ReadEventsAsync(starts[0].Run, 0, 10, None)).Texts());
+        Assert.Null(await store.Runs.GetRunAsync(starts[1].Run, None));
+    }
+
+    [Fact]
     public async Task Cluster_SlotIsBetweenTwoNodes_CommitAndDeleteWaitForTheEndOfTheMove()
     {
         await using var cluster = await TestRedisCluster.StartAsync();
@@ -54,35 +117,20 @@ public sealed class RedisTopologyTests
         var first = Commits.Start(Tenant, DateTimeOffset.UtcNow);
         await store.CommitAsync(first, None);
         var child = Commits.Child(Tenant, Assert.IsType<Chain>(await store.LoadChainAsync(Tenant, first.Id, None)), DateTimeOffset.UtcNow);
-        var slot = admin.HashSlot(RedisKeys.Record(Tenant, first.Id));
-        var source = admin.GetServers().Single(server => server.ClusterConfiguration!.GetBySlot(slot)!.EndPoint!.Equals(server.EndPoint));
-        var target = admin.GetServers().First(server => server != source);
-        var (sourceId, targetId) = ((string)(await source.ExecuteAsync("CLUSTER", "MYID"))!, (string)(await target.ExecuteAsync("CLUSTER", "MYID"))!);
-        await target.ExecuteAsync("CLUSTER", "SETSLOT", slot, "IMPORTING", sourceId);
-        await source.ExecuteAsync("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId);
+        var move = await SlotMove.BeginAsync(admin, RedisKeys.Record(Tenant, first.Id));
 
         var committing = store.CommitAsync(child, None).AsTask();
         var deleting = store.DeleteAsync(Tenant, first.Id, None).AsTask();
-        await UntilAsync(async () => await RefusalsAsync(source) >= 4);
+        await UntilAsync(async () => await move.RefusalsAsync() >= 4);
         Assert.False(committing.IsCompleted);
         Assert.False(deleting.IsCompleted);
 
-        string[] keys = [.. ((RedisKey[])(await source.ExecuteAsync("CLUSTER", "GETKEYSINSLOT", slot, 100))!).Select(key => key.ToString())];
-        var port = ((System.Net.IPEndPoint)target.EndPoint).Port;
-        await source.ExecuteAsync("MIGRATE", ["127.0.0.1", port, "", 0, 5000, "KEYS", .. keys]);
-        foreach (var server in (IServer[])[target, source])
-        {
-            await server.ExecuteAsync("CLUSTER", "SETSLOT", slot, "NODE", targetId);
-        }
+        await move.EndAsync();
 
         Assert.Equal(CommitOutcome.Appended, await committing);
         Assert.True(await deleting);
         Assert.NotNull(await store.GetAsync(Tenant, child.Id, None));
         Assert.Null(await store.GetAsync(Tenant, first.Id, None));
-
-        static async Task<long> RefusalsAsync(IServer server) =>
-            (await server.InfoAsync("errorstats")).SelectMany(section => section).Where(pair => pair.Key == "errorstat_TRYAGAIN")
-                .Sum(pair => long.Parse(pair.Value["count=".Length..], System.Globalization.CultureInfo.InvariantCulture));
     }
 
     [Fact]
@@ -224,6 +272,29 @@ public sealed class RedisTopologyTests
         return kept;
     }
 
+    /// <summary>Makes runs from their creation to their end until it is over.</summary>
+    private static async Task<List<RunKey>> MakeRunsAsync(RedisResponseStore store, CancellationToken over)
+    {
+        List<RunKey> made = [];
+        while (!over.IsCancellationRequested)
+        {
+            var run = new RunKey(Tenant, ResponseId.NewChain());
+            Assert.Equal(0, (await store.Runs.CreateAsync(RunStarts.Of(run, null), None)).Token);
+            var taken = Assert.IsType<TakenRun>(await store.Runs.TakeAsync(run, "a", RunStarts.Lease, None));
+            Assert.True(await store.Runs.AppendAsync(run, taken.Token, RunStarts.Events(2, "three"), None));
+            Assert.True((await store.Runs.RenewAsync(run, taken.Token, RunStarts.Lease, None)).IsHeld);
+            Assert.NotNull(await store.Runs.GetRunAsync(run, None));
+            var commit = Commits.Make(Tenant, run.Id, [], DateTimeOffset.UtcNow, "made by a run") with
+            {
+                Run = new RunFence(taken.Token, 3, RunStarts.Many("completed"), RunStarts.EventRetention),
+            };
+            Assert.Equal(CommitOutcome.Appended, await store.CommitAsync(commit, None));
+            made.Add(run);
+        }
+
+        return made;
+    }
+
     private static async Task<bool> KnowsReplicaAsync(RedisProcess sentinel)
     {
         await using var client = await ConnectionMultiplexer.SentinelConnectAsync(sentinel.EndPoint);
@@ -255,6 +326,37 @@ public sealed class RedisTopologyTests
         while (!await condition())
         {
             Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(30), "It never came.");
+        }
+    }
+
+    /// <summary>A slot that is on its way from one node to another.</summary>
+    private sealed class SlotMove(int slot, IServer source, IServer target, string targetId)
+    {
+        public static async Task<SlotMove> BeginAsync(ConnectionMultiplexer admin, RedisKey key)
+        {
+            var slot = admin.HashSlot(key);
+            var source = admin.GetServers().Single(server => server.ClusterConfiguration!.GetBySlot(slot)!.EndPoint!.Equals(server.EndPoint));
+            var target = admin.GetServers().First(server => server != source);
+            var (sourceId, targetId) = ((string)(await source.ExecuteAsync("CLUSTER", "MYID"))!, (string)(await target.ExecuteAsync("CLUSTER", "MYID"))!);
+            await target.ExecuteAsync("CLUSTER", "SETSLOT", slot, "IMPORTING", sourceId);
+            await source.ExecuteAsync("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId);
+            return new SlotMove(slot, source, target, targetId);
+        }
+
+        /// <summary>How many commands the old node has told to try again.</summary>
+        public async Task<long> RefusalsAsync() =>
+            (await source.InfoAsync("errorstats")).SelectMany(section => section).Where(pair => pair.Key == "errorstat_TRYAGAIN")
+                .Sum(pair => long.Parse(pair.Value["count=".Length..], System.Globalization.CultureInfo.InvariantCulture));
+
+        public async Task EndAsync()
+        {
+            string[] keys = [.. ((RedisKey[])(await source.ExecuteAsync("CLUSTER", "GETKEYSINSLOT", slot, 100))!).Select(key => key.ToString())];
+            var port = ((System.Net.IPEndPoint)target.EndPoint).Port;
+            await source.ExecuteAsync("MIGRATE", ["127.0.0.1", port, "", 0, 5000, "KEYS", .. keys]);
+            foreach (var server in (IServer[])[target, source])
+            {
+                await server.ExecuteAsync("CLUSTER", "SETSLOT", slot, "NODE", targetId);
+            }
         }
     }
 

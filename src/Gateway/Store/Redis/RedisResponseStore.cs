@@ -33,7 +33,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         _connection = new RedisConnection(options, metrics, _watch, logger);
         _index = new RedisIndex(time);
         _patience = new RedisPatience(options.CommandTimeout, time);
-        Runs = new RedisRunStore(_connection, _watch, options.CommandTimeout);
+        Runs = new RedisRunStore(_connection, _watch, options.CommandTimeout, time);
         Conversations = new RedisConversationStore(_connection, _watch, options, time);
     }
 

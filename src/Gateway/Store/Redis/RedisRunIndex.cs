@@ -9,7 +9,7 @@ internal static class RedisRunIndex
     public static RedisKey[] KeysOf(string tenant) => [RedisKeys.Runs, RedisKeys.RunsOfTenant(tenant), RedisKeys.RunTenants];
 
     /// <summary>Takes a run out.</summary>
-    public static Task ForgetAsync(IDatabase db, RunKey run, CommandFlags flags = CommandFlags.None)
+    public static Task<bool[]> ForgetAsync(IDatabase db, RunKey run, CommandFlags flags = CommandFlags.None)
     {
         var name = RedisKeys.RunName(run);
         return Task.WhenAll(

@@ -6,12 +6,13 @@ namespace Gateway.Store.Redis;
 /// Durable runs in Redis (docs/design/store.md). A run with its logs is in its chain's slot; the index of all live runs is a hint in another
 /// one, written before a run is made and set right by whoever meets it.
 /// </summary>
-internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch, TimeSpan timeout) : IRunStore
+internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch, TimeSpan timeout, TimeProvider time) : IRunStore
 {
     private const CommandFlags Primary = CommandFlags.DemandMaster;
     private static readonly RedisValue NotFree = RedisValue.EmptyString;
     private static readonly RedisValue[] SpecTokenCancel = ["spec", "token", "cancel"];
     private readonly RedisWakes _wakes = new(connection);
+    private readonly RedisPatience _patience = new(timeout, time);
 
     public ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken) =>
         watch.WriteAsync("run_create", ct => MakeAsync(start, ct), cancellationToken);
@@ -80,10 +81,14 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
     private static ReadOnlyMemory<byte>[] Elements(RedisValue[]? values) => [.. (values ?? []).Select(value => (ReadOnlyMemory<byte>)value)];
 
-    private async ValueTask<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken)
+    private ValueTask<RedisResult> EvaluateAsync(string script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken) =>
+        SendAsync(db => db.ScriptEvaluateAsync(script, keys, arguments), cancellationToken);
+
+    /// <summary>Sends what may be sent twice: once more when the reply was lost, and until a Cluster that changes has come to rest.</summary>
+    private async ValueTask<T> SendAsync<T>(Func<IDatabase, Task<T>> send, CancellationToken cancellationToken)
     {
         var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
-        return await db.ScriptEvaluateAsync(script, keys, arguments).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return await RedisRetry.TwiceAsync(() => _patience.RunAsync(() => send(db), cancellationToken), timeout, time, cancellationToken).ConfigureAwait(false);
     }
 
     private async ValueTask HintAsync(RunKey run, long freeAt, long retention, RedisValue channel, CancellationToken cancellationToken) =>
@@ -91,11 +96,8 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
             RedisScripts.RunHint, RedisRunIndex.KeysOf(run.Tenant), [RedisKeys.RunName(run), freeAt, retention, channel, run.Tenant], cancellationToken)
             .ConfigureAwait(false);
 
-    private async ValueTask ForgetAsync(RunKey run, CancellationToken cancellationToken)
-    {
-        var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
-        await RedisRunIndex.ForgetAsync(db, run).WaitAsync(cancellationToken).ConfigureAwait(false);
-    }
+    private async ValueTask ForgetAsync(RunKey run, CancellationToken cancellationToken) =>
+        await SendAsync(db => RedisRunIndex.ForgetAsync(db, run), cancellationToken).ConfigureAwait(false);
 
     private async ValueTask<RunAdmission> MakeAsync(RunStart start, CancellationToken cancellationToken)
     {
@@ -143,7 +145,9 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
     private async ValueTask<TakenRun?> TakeLeaseAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken)
     {
-        var reply = await EvaluateAsync(RedisScripts.RunTake, Keys(run), [owner, Milliseconds(lease)], cancellationToken).ConfigureAwait(false);
+        // Sent twice it takes the run once: the second time it is known by this.
+        var attempt = Guid.NewGuid().ToString("N");
+        var reply = await EvaluateAsync(RedisScripts.RunTake, Keys(run), [owner, Milliseconds(lease), attempt], cancellationToken).ConfigureAwait(false);
         if (reply.IsNull)
         {
             await ForgetAsync(run, cancellationToken).ConfigureAwait(false);
@@ -215,18 +219,20 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
     private async ValueTask<LiveRun?> ReadAsync(RunKey run, CancellationToken cancellationToken)
     {
-        var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
-        var found = await db.HashGetAsync(RedisKeys.Run(run), SpecTokenCancel, Primary).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var found = await SendAsync(db => db.HashGetAsync(RedisKeys.Run(run), SpecTokenCancel, Primary), cancellationToken).ConfigureAwait(false);
         return found[1].IsNull ? null : new LiveRun(found[0], HasBegun: (long)found[1] > 0, IsCancelled: found[2] == 1);
     }
 
     private async ValueTask<bool> EraseAsync(RunKey run, CancellationToken cancellationToken)
     {
-        var deleted = (long)await EvaluateAsync(
-            RedisScripts.RunDelete,
-            [.. Keys(run), RedisKeys.Conversation(run.Tenant, run.Id.Chain)],
-            [Name(RedisKeys.RunChannel(run)), run.Id.Self],
-            cancellationToken).ConfigureAwait(false);
+        // Not sent again when the reply was lost: the second one would say that there was none.
+        var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+        var deleted = (long)await _patience.RunAsync(
+            () => db.ScriptEvaluateAsync(
+                RedisScripts.RunDelete,
+                [.. Keys(run), RedisKeys.Conversation(run.Tenant, run.Id.Chain)],
+                [Name(RedisKeys.RunChannel(run)), run.Id.Self]), cancellationToken)
+            .WaitAsync(cancellationToken).ConfigureAwait(false);
         await ForgetAsync(run, cancellationToken).ConfigureAwait(false);
         return deleted == 1;
     }
@@ -235,12 +241,16 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
         RunKey run, long from, int most, CancellationToken cancellationToken)
     {
         // The length comes along: who follows a run mostly finds nothing new, which is not the same as no log.
-        var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
         var key = RedisKeys.Events(run.Tenant, run.Id);
-        var range = db.ListRangeAsync(key, from, from + most - 1, Primary);
-        var length = db.ListLengthAsync(key, Primary);
-        await Task.WhenAll(range, length).WaitAsync(cancellationToken).ConfigureAwait(false);
-        var events = await range.ConfigureAwait(false);
-        return events.Length > 0 || await length.ConfigureAwait(false) > 0 ? Elements(events) : null;
+        var (events, length) = await SendAsync(
+            async db =>
+            {
+                var range = db.ListRangeAsync(key, from, from + most - 1, Primary);
+                var count = db.ListLengthAsync(key, Primary);
+                await Task.WhenAll(range, count).ConfigureAwait(false);
+                return (await range.ConfigureAwait(false), await count.ConfigureAwait(false));
+            },
+            cancellationToken).ConfigureAwait(false);
+        return events.Length > 0 || length > 0 ? Elements(events) : null;
     }
 }
