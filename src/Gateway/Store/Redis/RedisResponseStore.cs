@@ -11,8 +11,8 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
     // Reads go to the primary as well: a client may continue a response the moment it was told of it, when no replica has it yet.
     private const CommandFlags Primary = CommandFlags.DemandMaster;
 
-    /// <summary>In a Cluster an index entry is written just before its response, which may have taken that long to make.</summary>
-    private static readonly TimeSpan LongestMaking = TimeSpan.FromDays(8);
+    /// <summary>The most entries of the index that a list looks at in one batch.</summary>
+    private const int MostAtOnce = 1024;
 
     private readonly RedisConnection _connection;
     private readonly RedisIndex _index;
@@ -192,7 +192,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
 
         return outcome;
 
-        RedisCommit NewCommit() => new(commit, _connection.IsCluster, _time.GetUtcNow());
+        RedisCommit NewCommit() => new(commit, _connection.IsCluster, _time);
     }
 
     private static async Task<ResponseRecord?> ReadRecordAsync(IDatabase db, string tenant, ResponseId id)
@@ -248,20 +248,29 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         }
 
         // One more than asked for tells whether there are more. What the index names and is not there has expired, was deleted, or is just
-        // being committed.
+        // being committed; where many have gone, batches grow, so that a page is not a round trip for each.
         var records = new List<ResponseRecord>(query.Limit + 1);
-        var pending = _time.GetUtcNow() - LongestMaking;
-        while (records.Count <= query.Limit)
+        for (var batch = query.Limit + 1; records.Count <= query.Limit; batch = Math.Max(batch, Math.Min(2 * batch, MostAtOnce)))
         {
-            var entries = await walk.NextAsync(query.Limit + 1 - records.Count).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var entries = await walk.NextAsync(batch).WaitAsync(cancellationToken).ConfigureAwait(false);
             if (entries.Count == 0)
             {
                 break;
             }
 
-            var found = await Task.WhenAll(entries.Select(entry => ReadRecordAsync(db, tenant, entry.Id))).WaitAsync(cancellationToken).ConfigureAwait(false);
-            records.AddRange(found.OfType<ResponseRecord>());
-            walk.Forget(entries.Where((entry, n) => found[n] is null && (!_connection.IsCluster || entry.Created < pending)));
+            // Records may be large: of a batch that is longer than what is needed only those are read that are.
+            var needed = query.Limit + 1 - records.Count;
+            var (alive, gone) = entries.Count > needed ? await SplitAsync(db, tenant, entries).WaitAsync(cancellationToken).ConfigureAwait(false) : (entries, []);
+            for (var next = 0; next < alive.Count && records.Count <= query.Limit;)
+            {
+                var read = alive.GetRange(next, Math.Min(query.Limit + 1 - records.Count, alive.Count - next));
+                var found = await Task.WhenAll(read.Select(entry => ReadRecordAsync(db, tenant, entry.Id))).WaitAsync(cancellationToken).ConfigureAwait(false);
+                records.AddRange(found.OfType<ResponseRecord>());
+                gone.AddRange(read.Where((_, n) => found[n] is null));
+                next += read.Count;
+            }
+
+            _index.Forget(db, tenant, gone, _connection.IsCluster);
         }
 
         var hasMore = records.Count > query.Limit;
@@ -269,5 +278,12 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
             .WaitAsync(cancellationToken).ConfigureAwait(false);
         var data = page.OfType<StoredResponse>();
         return new StoredPage([.. query.Before is null ? data : data.Reverse()], hasMore);
+    }
+
+    private static async Task<(List<RedisIndexEntry> Alive, List<RedisIndexEntry> Gone)> SplitAsync(
+        IDatabase db, string tenant, List<RedisIndexEntry> entries)
+    {
+        var exist = await Task.WhenAll(entries.Select(entry => db.KeyExistsAsync(RedisKeys.Record(tenant, entry.Id), Primary))).ConfigureAwait(false);
+        return ([.. entries.Where((_, n) => exist[n])], [.. entries.Where((_, n) => !exist[n])]);
     }
 }
