@@ -65,6 +65,13 @@ internal static class RedisKeys
     /// <summary>Entries of the index that were met without their response: a sorted set of when first, in milliseconds -> id. Used in a Cluster.</summary>
     public static RedisKey Doubtful(string tenant) => $"gw:{{{tenant}}}:doubtful";
 
+    /// <summary>A key in the slot of another one, for what is written only to wait for it.</summary>
+    public static RedisKey Mark(RedisKey key)
+    {
+        var name = key.ToString();
+        return name[..(name.IndexOf('}', StringComparison.Ordinal) + 1)] + ":w";
+    }
+
     /// <summary>The day in UTC; in the order of texts it is in the order of time.</summary>
     public static string Day(DateTimeOffset created) => created.UtcDateTime.ToString("yyyyMMdd", CultureInfo.InvariantCulture);
 }

@@ -30,7 +30,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         _time = time;
         _logger = logger;
         _watch = new StoreWatch("redis", metrics, time, logger);
-        _connection = new RedisConnection(options, metrics, _watch, logger);
+        _connection = new RedisConnection(options, metrics, _watch, time, logger);
         _index = new RedisIndex(time);
         _patience = new RedisPatience(options.CommandTimeout, time);
         Runs = new RedisRunStore(_connection, _watch, options.CommandTimeout);
@@ -58,19 +58,30 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         _watch.ReadAsync("load_chain", ct => LoadAsync(tenant, parent, ct), cancellationToken);
 
     public ValueTask<CommitOutcome> CommitAsync(TurnCommit commit, CancellationToken cancellationToken) =>
-        _watch.WriteAsync("commit", ct => CommitTwiceAsync(commit, ct), cancellationToken);
+        _watch.WriteAsync(
+            "commit",
+            ct => _connection.AcknowledgedAsync(
+                CommitTwiceAsync(commit, ct),
+                () => [RedisKeys.Record(commit.Tenant, commit.Id), RedisKeys.Days(commit.Tenant)],
+                ct),
+            cancellationToken);
 
     public ValueTask<StoredResponse?> GetAsync(string tenant, ResponseId id, CancellationToken cancellationToken) =>
         _watch.ReadAsync("get", ct => ReadAsync(tenant, id, ct), cancellationToken);
 
     public ValueTask<bool> DeleteAsync(string tenant, ResponseId id, CancellationToken cancellationToken) =>
-        _watch.WriteAsync("delete", ct => EraseAsync(tenant, id, ct), cancellationToken);
+        _watch.WriteAsync(
+            "delete", ct => _connection.AcknowledgedAsync(EraseAsync(tenant, id, ct), () => [RedisKeys.Record(tenant, id)], ct), cancellationToken);
 
     public ValueTask<StoredPage?> ListAsync(string tenant, ListQuery query, CancellationToken cancellationToken) =>
         _watch.ReadAsync("list", ct => PageAsync(tenant, query, ct), cancellationToken);
 
     public ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken) =>
-        _watch.WriteAsync("claim", ct => TakeAsync(RedisKeys.Claim(tenant, name), owner, ClaimLife.For(retention), ct), cancellationToken);
+        _watch.WriteAsync(
+            "claim",
+            ct => _connection.AcknowledgedAsync(
+                TakeAsync(RedisKeys.Claim(tenant, name), owner, ClaimLife.For(retention), ct), () => [RedisKeys.Claim(tenant, name)], ct),
+            cancellationToken);
 
     public ValueTask<string?> FindOwnerAsync(string tenant, string name, CancellationToken cancellationToken) =>
         _watch.ReadAsync("find_owner", ct => ReadOwnerAsync(RedisKeys.Claim(tenant, name), ct), cancellationToken);
@@ -81,7 +92,11 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
     public ValueTask<TenantErasure> EraseTenantAsync(string tenant, CancellationToken cancellationToken) =>
         _watch.WriteAsync(
             "erase_tenant",
-            async ct => await new RedisErasure(await _connection.GetDatabaseAsync(ct).ConfigureAwait(false), tenant).RunAsync(ct).ConfigureAwait(false),
+            async ct =>
+            {
+                var erasure = new RedisErasure(await _connection.GetDatabaseAsync(ct).ConfigureAwait(false), tenant);
+                return await _connection.AcknowledgedAsync(new ValueTask<TenantErasure>(erasure.RunAsync(ct)), () => erasure.Touched, ct).ConfigureAwait(false);
+            },
             cancellationToken);
 
     private async ValueTask<bool> TakeAsync(RedisKey claim, string owner, TimeSpan retention, CancellationToken cancellationToken)

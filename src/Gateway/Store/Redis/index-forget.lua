@@ -10,6 +10,12 @@
 --
 -- Atomic, because the moment of the first meeting must be one for all replicas, and because doubts without an expiry would stay for ever.
 
+-- Doubts are of no use behind the end of their index.
+local left = redis.call('PTTL', KEYS[1])
+if left <= 0 then
+  return 0
+end
+
 local day = 86400000
 local forgotten = 0
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', ARGV[1] - day))
@@ -22,5 +28,7 @@ for i = 3, #ARGV do
     redis.call('ZREM', KEYS[2], ARGV[i])
   end
 end
-redis.call('PEXPIRE', KEYS[2], day)
+if redis.call('PTTL', KEYS[2]) < left then
+  redis.call('PEXPIRE', KEYS[2], left)
+end
 return forgotten
