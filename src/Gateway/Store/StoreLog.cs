@@ -35,6 +35,13 @@ internal static partial class StoreLog
     [LoggerMessage(2014, LogLevel.Warning, "Redis did not tell its maxmemory_policy; make sure that it is noeviction.")]
     public static partial void RedisPolicyUnknown(ILogger logger, Exception? exception);
 
+    [LoggerMessage(2015, LogLevel.Warning,
+        "Fewer than {Replicas} replicas of Redis acknowledged a write within {Timeout}; a fail-over now may lose it. It is told once until they do again.")]
+    public static partial void RedisUnacknowledged(ILogger logger, int replicas, TimeSpan timeout);
+
+    [LoggerMessage(2016, LogLevel.Information, "At least {Replicas} replicas of Redis acknowledge writes again.")]
+    public static partial void RedisAcknowledged(ILogger logger, int replicas);
+
     [LoggerMessage(2020, LogLevel.Information, "The embedded store is open in {Path}.")]
     public static partial void SqliteOpened(ILogger logger, string path);
 

@@ -8,6 +8,7 @@ internal sealed class StoreMetrics
 {
     private readonly Histogram<double> _duration;
     private readonly Counter<long> _incomplete;
+    private readonly Counter<long> _unacknowledged;
     private volatile bool _evicting;
 
     public StoreMetrics(IMeterFactory meterFactory)
@@ -16,6 +17,8 @@ internal sealed class StoreMetrics
         _duration = meter.CreateHistogram<double>("gateway.store.duration", "s", "How long an operation of the store took.");
         _incomplete = meter.CreateCounter<long>(
             "gateway.chain.incomplete", "{chain}", "Chains that could not be continued because a turn of their history is erased or lost.");
+        _unacknowledged = meter.CreateCounter<long>(
+            "gateway.store.unacknowledged", "{write}", "Writes that fewer replicas of Redis than asked for had acknowledged in time.");
         meter.CreateObservableGauge(
             "gateway.store.evicting", () => _evicting ? 1 : 0, null, "1 when Redis may evict live chains (its maxmemory_policy is not noeviction).");
     }
@@ -30,6 +33,8 @@ internal sealed class StoreMetrics
     }
 
     public void ChainIncomplete() => _incomplete.Add(1);
+
+    public void Unacknowledged() => _unacknowledged.Add(1);
 
     public void EvictionSeen(bool evicting) => _evicting = evicting;
 }

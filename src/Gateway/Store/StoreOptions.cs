@@ -30,6 +30,18 @@ internal sealed class StoreOptions
     public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
+    /// How many replicas of Redis must have acknowledged a write before it is told: what was told survives the loss of the primary if one of
+    /// them takes its place. Holds for turns, deletions, conversations and their items, claims, and what runs must not lose (their begin, taking and cancellation, their
+    /// journal); not for events of a run, leases, and locks. In a Cluster: replicas of the node. When fewer have
+    /// after <see cref="WaitTimeout"/>, the write counts all the same, with a warning and <c>gateway.store.unacknowledged</c>. Not used with the embedded store.
+    /// Default 0: none, from 0 to 100.
+    /// </summary>
+    public int WaitReplicas { get; set; }
+
+    /// <summary>The longest wait for those replicas, on top of the write itself. Default 1 second, from 10 milliseconds to 10 seconds.</summary>
+    public TimeSpan WaitTimeout { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
     /// How often the embedded store removes what has expired, and wipes deleted text from its write-ahead log. Not used with Redis.
     /// Default 1 minute, from 1 second to 1 day.
     /// </summary>

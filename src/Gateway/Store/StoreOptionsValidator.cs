@@ -6,6 +6,8 @@ namespace Gateway.Store;
 /// <summary>Never quotes the connection string: it may hold a password.</summary>
 internal sealed class StoreOptionsValidator : IValidateOptions<StoreOptions>
 {
+    private const int MostReplicas = 100;
+
     public ValidateOptionsResult Validate(string? name, StoreOptions options)
     {
         var failures = new List<string>();
@@ -14,6 +16,12 @@ internal sealed class StoreOptionsValidator : IValidateOptions<StoreOptions>
         CheckRange(failures, nameof(options.SweepInterval), options.SweepInterval, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
         CheckRange(failures, nameof(options.ResumeWindow), options.ResumeWindow, TimeSpan.Zero, TimeSpan.FromDays(1));
         CheckRange(failures, nameof(options.ConversationLease), options.ConversationLease, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
+        CheckRange(failures, nameof(options.WaitTimeout), options.WaitTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(10));
+        if (options.WaitReplicas is < 0 or > MostReplicas)
+        {
+            failures.Add($"{StoreOptions.Section}:{nameof(options.WaitReplicas)} is {options.WaitReplicas}. It must be from 0 to {MostReplicas}.");
+        }
+
         CheckRedis(failures, options);
         if (!options.UsesRedis && string.IsNullOrWhiteSpace(options.Path))
         {

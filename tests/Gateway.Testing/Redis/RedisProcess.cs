@@ -107,6 +107,17 @@ public sealed class RedisProcess : IAsyncDisposable
         throw new IOException("redis-server ended: " + string.Join('\n', told));
     }
 
+    /// <summary>Sends it a signal, such as <c>STOP</c> or <c>CONT</c>.</summary>
+    public async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", (_process?.Id ?? throw new InvalidOperationException("It does not run.")).ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
+        if (kill.ExitCode != 0)
+        {
+            throw new InvalidOperationException($"redis-server did not get SIG{signal}.");
+        }
+    }
+
     /// <summary>kill -9.</summary>
     public async Task KillAsync()
     {

@@ -44,6 +44,14 @@ public sealed class TestRedisCluster : IAsyncDisposable
         "--cluster-slots", count.ToString(CultureInfo.InvariantCulture), "--cluster-yes",
     ]);
 
+    /// <summary>Starts a replica of one of the nodes. The caller disposes it.</summary>
+    public async Task<RedisProcess> AddReplicaAsync(int of)
+    {
+        var replica = await RedisProcess.StartAsync("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf");
+        await CliAsync(["--cluster", "add-node", replica.EndPoint, _nodes[of].EndPoint, "--cluster-slave", "--cluster-master-id", await IdAsync(of)]);
+        return replica;
+    }
+
     private async Task<string> IdAsync(int node) => (await CliAsync(["-p", _nodes[node].EndPoint.Split(':')[1], "cluster", "myid"])).Trim();
 
     public async ValueTask DisposeAsync()

@@ -133,22 +133,25 @@ public sealed class RedisTopologyTests
         Assert.Null(await store.GetAsync(Tenant, first.Id, None));
     }
 
-    [Fact]
-    public async Task Sentinel_PrimaryDies_TheStoreFollowsWithoutARestart()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task Sentinel_PrimaryDies_TheStoreFollowsWithoutARestart(int waitReplicas)
     {
         await using var primary = await RedisProcess.StartAsync();
         await using var replica = await RedisProcess.StartAsync("--replicaof", "127.0.0.1", primary.Port.ToString(System.Globalization.CultureInfo.InvariantCulture));
         await using var sentinel = await RedisProcess.StartSentinelAsync("chains", primary);
         await using var admin = await ConnectionMultiplexer.ConnectAsync($"{primary.EndPoint},{replica.EndPoint},allowAdmin=true");
         await using var services = Services();
-        await using var store = await OpenAsync(services, sentinel.EndPoint + ",serviceName=chains", TimeSpan.FromSeconds(1));
+        await using var store = await OpenAsync(services, sentinel.EndPoint + ",serviceName=chains", TimeSpan.FromSeconds(1), waitReplicas);
+        await UntilAsync(async () => (await admin.GetServer(replica.EndPoint).InfoRawAsync("replication"))?.Contains("master_link_status:up", StringComparison.Ordinal) == true);
         var first = Commits.Start(Tenant, DateTimeOffset.UtcNow);
         await UntilItAnswersAsync(() => store.CommitAsync(first, None));
         var second = Commits.Child(Tenant, Assert.IsType<Chain>(await store.LoadChainAsync(Tenant, first.Id, None)), DateTimeOffset.UtcNow);
         await store.CommitAsync(second, None);
 
-        // What a replica has acknowledged survives; what it has not may be lost (docs/operations.md).
-        await UntilAsync(async () => (await admin.GetServer(replica.EndPoint).ExecuteAsync("EXISTS", RedisKeys.Record(Tenant, second.Id).ToString())).ToString() == "1");
+        // What a replica has acknowledged survives; what it has not may be lost (docs/operations.md). With WaitReplicas what was told is acknowledged.
+        await UntilAsync(async () => waitReplicas > 0 || (await admin.GetServer(replica.EndPoint).ExecuteAsync("EXISTS", RedisKeys.Record(Tenant, second.Id).ToString())).ToString() == "1");
         await UntilAsync(async () => await KnowsReplicaAsync(sentinel));
         await primary.KillAsync();
         var third = await UntilItAnswersAsync(async () =>
@@ -360,9 +363,9 @@ public sealed class RedisTopologyTests
         }
     }
 
-    private async Task<RedisResponseStore> OpenAsync(ServiceProvider services, string connectionString, TimeSpan timeout)
+    private async Task<RedisResponseStore> OpenAsync(ServiceProvider services, string connectionString, TimeSpan timeout, int waitReplicas = 0)
     {
-        var options = new StoreOptions { Redis = connectionString, CommandTimeout = timeout };
+        var options = new StoreOptions { Redis = connectionString, CommandTimeout = timeout, WaitReplicas = waitReplicas, WaitTimeout = TimeSpan.FromSeconds(5) };
         var store = new RedisResponseStore(options, services.GetRequiredService<StoreMetrics>(), TimeProvider.System, _log);
         await store.StartAsync();
         return store;

@@ -17,6 +17,8 @@ public sealed class StoreConfigurationTests
     [InlineData("Gateway:Store:CommandTimeout", "00:02:00", "Gateway:Store:CommandTimeout is 00:02:00. It must be from 00:00:00.1000000 to 00:01:00.")]
     [InlineData("Gateway:Store:SweepInterval", "-00:01:00", "Gateway:Store:SweepInterval is -00:01:00. It must be from 00:00:01 to 1.00:00:00.")]
     [InlineData("Gateway:Store:ConversationLease", "00:00:00.5", "Gateway:Store:ConversationLease is 00:00:00.5000000. It must be from 00:00:01 to 00:10:00.")]
+    [InlineData("Gateway:Store:WaitReplicas", "-1", "Gateway:Store:WaitReplicas is -1. It must be from 0 to 100.")]
+    [InlineData("Gateway:Store:WaitTimeout", "00:00:11", "Gateway:Store:WaitTimeout is 00:00:11. It must be from 00:00:00.0100000 to 00:00:10.")]
     [InlineData("Gateway:Store:Path", "", "Gateway:Store:Path is empty. Name a folder, or set Gateway:Store:Redis.")]
     [InlineData("Gateway:Secrets:Keys:0", "c2VjcmV0", "Gateway:Secrets:Keys:0 is not 32 bytes in base64. Make one with 'openssl rand -base64 32'.")]
     [InlineData("Gateway:Store:Redis", "localhost,nonsense=secret", "Gateway:Store:Redis is not a connection string of StackExchange.Redis (at 'nonsense').")]

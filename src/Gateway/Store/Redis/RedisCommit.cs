@@ -13,7 +13,7 @@ internal sealed class RedisCommit
 
     private readonly TurnCommit _commit;
     private readonly bool _isCluster;
-    private readonly DateTimeOffset _now;
+    private readonly TimeProvider _time;
     private readonly RedisKey[] _keys;
     private readonly RedisValue[] _arguments;
     private readonly RedisKey[] _claims;
@@ -21,9 +21,10 @@ internal sealed class RedisCommit
 
     /// <param name="commit">The turn.</param>
     /// <param name="isCluster">The tenant's index lives in another slot than the turn.</param>
-    /// <param name="now">The time.</param>
-    public RedisCommit(TurnCommit commit, bool isCluster, DateTimeOffset now)
+    /// <param name="time">The clock.</param>
+    public RedisCommit(TurnCommit commit, bool isCluster, TimeProvider time)
     {
+        var now = time.GetUtcNow();
         var day = RedisKeys.Day(commit.CreatedAt);
         _commit = commit;
         var plan = CommitPlan.For(commit);
@@ -95,7 +96,7 @@ internal sealed class RedisCommit
         // Nobody continues a turn that is aside, nor takes anything by it.
         _claims = commit.Aside ? [] : [.. commit.Claims.Select(name => RedisKeys.Claim(commit.Tenant, name))];
         _isCluster = isCluster;
-        _now = now;
+        _time = time;
         _keys = [.. keys];
         _arguments = [.. arguments];
     }
@@ -104,9 +105,10 @@ internal sealed class RedisCommit
     {
         // The index first, claims and the logs of other chains next, the turn last: what is told is then listed, and its history is kept. Only a
         // Cluster, claims, or a history that must be seen whole first, cost another round trip.
+        var started = _time.GetTimestamp();
         if (_isCluster)
         {
-            await RedisIndex.AddAsync(db, _commit, _now).WaitAsync(cancellationToken).ConfigureAwait(false);
+            await RedisIndex.AddAsync(db, _commit, _time.GetUtcNow()).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
         if (_claims.Length > 0)
@@ -129,6 +131,12 @@ internal sealed class RedisCommit
 
         var reply = await db.ScriptEvaluateAsync(RedisScripts.Commit, _keys, _arguments).WaitAsync(cancellationToken).ConfigureAwait(false);
         var outcome = (long)reply;
+        if (_isCluster && outcome is (0 or 1) && _time.GetElapsedTime(started) > RedisIndex.Doubt / 2)
+        {
+            // This process stood still meanwhile, and a list may have forgotten the entry.
+            await RedisIndex.AddAsync(db, _commit, _time.GetUtcNow()).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         if (_commit.Run is not null && outcome is 0 or 1 or 2)
         {
             // Nobody needs to wait for it: an entry that stays is removed when somebody tries to take the run.

@@ -5,6 +5,7 @@ namespace Gateway.Store.Redis;
 
 /// <summary>
 /// The one shared connection. Made in the background, so that the gateway starts without Redis; afterwards the client reconnects by itself.
+/// Beside it there is one that only waits for replicas.
 /// </summary>
 internal sealed class RedisConnection : IAsyncDisposable
 {
@@ -15,17 +16,19 @@ internal sealed class RedisConnection : IAsyncDisposable
     private readonly StoreMetrics _metrics;
     private readonly StoreWatch _watch;
     private readonly ILogger _logger;
+    private readonly RedisReplicas _replicas;
     private readonly CancellationTokenSource _stopping = new();
     private Task<ConnectionMultiplexer>? _connecting;
     private volatile IDatabase? _database;
 
-    public RedisConnection(StoreOptions options, StoreMetrics metrics, StoreWatch watch, ILogger logger)
+    public RedisConnection(StoreOptions options, StoreMetrics metrics, StoreWatch watch, TimeProvider time, ILogger logger)
     {
         _configuration = Configure(options);
         _timeout = options.CommandTimeout;
         _metrics = metrics;
         _watch = watch;
         _logger = logger;
+        _replicas = new RedisReplicas(options, _configuration, metrics, time, logger);
     }
 
     /// <summary>Connected to a server that takes writes: a replica alone would let a turn be made that can not be kept.</summary>
@@ -43,6 +46,24 @@ internal sealed class RedisConnection : IAsyncDisposable
     public ValueTask<IDatabase> GetDatabaseAsync(CancellationToken cancellationToken) =>
         _database is { } database ? new ValueTask<IDatabase>(database) : WaitAsync(cancellationToken);
 
+    /// <summary>
+    /// The result of a write that promises something, once <c>Gateway:Store:WaitReplicas</c> have acknowledged it or <c>WaitTimeout</c> is over.
+    /// </summary>
+    /// <param name="write">The write.</param>
+    /// <param name="keys">One key for each slot that was written to; asked for behind the write, and only when replicas are waited for.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async ValueTask<T> AcknowledgedAsync<T>(ValueTask<T> write, Func<IReadOnlyList<RedisKey>> keys, CancellationToken cancellationToken)
+    {
+        var result = await write.ConfigureAwait(false);
+        if (_replicas.IsAsked)
+        {
+            var db = await GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
+            await _replicas.AcknowledgedAsync(db, keys(), cancellationToken).ConfigureAwait(false);
+        }
+
+        return result;
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_stopping.IsCancellationRequested)
@@ -51,6 +72,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
 
         await _stopping.CancelAsync().ConfigureAwait(false);
+        await _replicas.DisposeAsync().ConfigureAwait(false);
         if (_connecting is not null)
         {
             try

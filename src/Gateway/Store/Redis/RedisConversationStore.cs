@@ -20,13 +20,16 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
         var element = start.Items?.Encode() ?? [];
         await watch.WriteAsync(
             "conversation_create",
-            ct => RunAsync(
-                RedisScripts.ConversationCreate,
-                KeysOf(start.Tenant, start.Id),
-                [
-                    start.Id.Self, start.CreatedAt.ToUnixTimeMilliseconds(), start.Metadata, Milliseconds(start.Retention), element,
-                    start.Items?.Turn.Self ?? string.Empty,
-                ],
+            ct => connection.AcknowledgedAsync(
+                RunAsync(
+                    RedisScripts.ConversationCreate,
+                    KeysOf(start.Tenant, start.Id),
+                    [
+                        start.Id.Self, start.CreatedAt.ToUnixTimeMilliseconds(), start.Metadata, Milliseconds(start.Retention), element,
+                        start.Items?.Turn.Self ?? string.Empty,
+                    ],
+                    ct),
+                () => [LogOf(start.Tenant, start.Id)],
                 ct),
             cancellationToken).ConfigureAwait(false);
     }
@@ -49,23 +52,29 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
             "conversation_set",
             async ct =>
             {
-                var created = (RedisValue)await RunAsync(
-                    RedisScripts.ConversationSet, KeysOf(tenant, id), [id.Self, metadata, Milliseconds(retention)], ct).ConfigureAwait(false);
+                var created = (RedisValue)await connection.AcknowledgedAsync(
+                    RunAsync(RedisScripts.ConversationSet, KeysOf(tenant, id), [id.Self, metadata, Milliseconds(retention)], ct),
+                    () => [LogOf(tenant, id)],
+                    ct).ConfigureAwait(false);
                 return created.IsNull ? null : new StoredConversation(id, Created(created), metadata);
             },
             cancellationToken);
 
     public ValueTask<bool> DeleteConversationAsync(string tenant, ConversationId id, CancellationToken cancellationToken) =>
-        watch.WriteAsync("conversation_delete", ct => EraseAsync(tenant, id, ct), cancellationToken);
+        watch.WriteAsync(
+            "conversation_delete", ct => connection.AcknowledgedAsync(EraseAsync(tenant, id, ct), () => [LogOf(tenant, id)], ct), cancellationToken);
 
     public ValueTask<ConversationAccess> AddItemsAsync(
         string tenant, ConversationId id, ConversationItems items, long mostBytes, TimeSpan retention, CancellationToken cancellationToken) =>
         watch.WriteAsync(
             "conversation_add",
-            async ct => AccessOf((long)await RunAsync(
-                RedisScripts.ConversationAdd,
-                KeysOf(tenant, id),
-                [id.Self, items.Encode(), items.Turn.Self, mostBytes, Milliseconds(retention)],
+            async ct => AccessOf((long)await connection.AcknowledgedAsync(
+                RunAsync(
+                    RedisScripts.ConversationAdd,
+                    KeysOf(tenant, id),
+                    [id.Self, items.Encode(), items.Turn.Self, mostBytes, Milliseconds(retention)],
+                    ct),
+                () => [LogOf(tenant, id)],
                 ct).ConfigureAwait(false)),
             cancellationToken);
 
@@ -87,7 +96,10 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
 
     public ValueTask<bool> EditTurnAsync(
         string tenant, ConversationId id, ResponseId turn, Func<Turn, Turn?> edit, CancellationToken cancellationToken) =>
-        watch.WriteAsync("conversation_edit", ct => ReplaceAsync(tenant, id, turn, edit, ct), cancellationToken);
+        watch.WriteAsync(
+            "conversation_edit",
+            ct => connection.AcknowledgedAsync(ReplaceAsync(tenant, id, turn, edit, ct), () => [LogOf(tenant, id)], ct),
+            cancellationToken);
 
     public ValueTask<OpenedConversation> OpenAsync(ConversationOpening opening, CancellationToken cancellationToken) =>
         watch.WriteAsync("conversation_open", ct => LoadAsync(opening, ct), cancellationToken);

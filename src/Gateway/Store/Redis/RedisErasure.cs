@@ -17,6 +17,11 @@ internal sealed class RedisErasure(IDatabase db, string tenant)
     /// </summary>
     private readonly RedisValue _pattern = $"gw:{{{tenant}[/}}]*";
 
+    private readonly Dictionary<EndPoint, RedisKey> _touched = [];
+
+    /// <summary>A key of each server of which something was erased.</summary>
+    public IReadOnlyList<RedisKey> Touched => [.. _touched.Values];
+
     public async Task<TenantErasure> RunAsync(CancellationToken cancellationToken)
     {
         var all = default(TenantErasure);
@@ -80,6 +85,7 @@ internal sealed class RedisErasure(IDatabase db, string tenant)
         var others = new List<RedisKey>(Batch);
         await foreach (var key in server.KeysAsync(db.Database, _pattern, Batch).WithCancellation(cancellationToken).ConfigureAwait(false))
         {
+            _touched[server.EndPoint] = key;
             (RedisKeys.IsRecord(key) ? records : others).Add(key);
             if (records.Count + others.Count == Batch)
             {

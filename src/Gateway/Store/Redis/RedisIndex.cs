@@ -8,7 +8,16 @@ namespace Gateway.Store.Redis;
 /// </summary>
 internal sealed class RedisIndex(TimeProvider time)
 {
+    /// <summary>
+    /// In a Cluster an entry is written before its response: one without is forgotten only that long after a list met it first. Far more than a
+    /// commit takes, and than clocks of replicas differ.
+    /// </summary>
+    public static readonly TimeSpan Doubt = TimeSpan.FromHours(1);
+
     private const CommandFlags Primary = CommandFlags.DemandMaster;
+
+    /// <summary>The longest retention there is, and a day.</summary>
+    private const int MostDays = 3651;
 
     /// <summary>Clocks of replicas differ.</summary>
     private static readonly TimeSpan Slack = TimeSpan.FromDays(1);
@@ -43,6 +52,27 @@ internal sealed class RedisIndex(TimeProvider time)
         await Task.WhenAll(days.Select(day => db.SortedSetRemoveAsync(RedisKeys.Index(tenant, day.Key), [.. day]))).ConfigureAwait(false);
     }
 
+    /// <summary>
+    /// Forgets entries whose response was not found: it has expired before its day, or was deleted. So each is met once, or in a Cluster until
+    /// <see cref="Doubt"/> is over. Nobody waits for it.
+    /// </summary>
+    public void Forget(IDatabase db, string tenant, IEnumerable<RedisIndexEntry> gone, bool isCluster)
+    {
+        const CommandFlags Unawaited = CommandFlags.DemandMaster | CommandFlags.FireAndForget;
+        foreach (var day in gone.GroupBy(entry => RedisKeys.Day(entry.Created)))
+        {
+            RedisValue[] ids = [.. day.Select(entry => (RedisValue)entry.Id.ToString())];
+            var index = RedisKeys.Index(tenant, day.Key);
+            Task _ = isCluster
+                ? db.ScriptEvaluateAsync(
+                    RedisScripts.IndexForget,
+                    [index, RedisKeys.Doubtful(tenant)],
+                    [time.GetUtcNow().ToUnixTimeMilliseconds(), (long)Doubt.TotalMilliseconds, .. ids],
+                    Unawaited)
+                : db.SortedSetRemoveAsync(index, ids, Unawaited);
+        }
+    }
+
     /// <summary>A walk from the query's cursor. Null when the cursor is not a response of the tenant.</summary>
     public async Task<RedisIndexWalk?> WalkAsync(IDatabase db, string tenant, ListQuery query)
     {
@@ -61,7 +91,13 @@ internal sealed class RedisIndex(TimeProvider time)
             place = (RecordCodec.DecodeCreated(((ReadOnlyMemory<byte>)head).Span).ToUnixTimeMilliseconds(), cursor.ToString());
         }
 
-        var days = (await daysReply.ConfigureAwait(false)).Select(day => day.ToString());
+        var listed = await daysReply.ConfigureAwait(false);
+        if (!listed.Contains(RedisKeys.AllDays))
+        {
+            listed = [.. listed, .. await FindDaysAsync(db, tenant).ConfigureAwait(false)];
+        }
+
+        var days = listed.Where(day => day != RedisKeys.AllDays).Select(day => day.ToString()).Distinct();
         days = order == Order.Descending ? days.OrderDescending(StringComparer.Ordinal) : days.Order(StringComparer.Ordinal);
         if (place is { } at)
         {
@@ -70,5 +106,32 @@ internal sealed class RedisIndex(TimeProvider time)
         }
 
         return new RedisIndexWalk(db, tenant, order, [.. days], place);
+    }
+
+    /// <summary>
+    /// The days that have an index, known or not: early builds kept no list of them. They are put into the list, with a mark that it is whole, so
+    /// that they are looked for once. Of a tenant without any nothing is written, and asking costs one command.
+    /// </summary>
+    private async Task<IEnumerable<RedisValue>> FindDaysAsync(IDatabase db, string tenant)
+    {
+        var now = time.GetUtcNow();
+        string[] days = [.. Enumerable.Range(-1, MostDays + 1).Select(n => RedisKeys.Day(now.AddDays(-n)))];
+        RedisKey[] keys = [.. days.Select(day => RedisKeys.Index(tenant, day))];
+        if (await db.KeyExistsAsync(keys, Primary).ConfigureAwait(false) == 0)
+        {
+            return [];
+        }
+
+        var left = await Task.WhenAll(keys.Select(key => db.KeyTimeToLiveAsync(key, Primary))).ConfigureAwait(false);
+        var found = days.Zip(left).Where(day => day.Second is not null).ToList();
+        await db.ScriptEvaluateAsync(
+            RedisScripts.IndexDays,
+            [RedisKeys.Days(tenant)],
+            [
+                RedisKeys.AllDays,
+                now.ToUnixTimeMilliseconds(),
+                .. found.SelectMany(day => (RedisValue[])[(long)day.Second.GetValueOrDefault().TotalMilliseconds, day.First]),
+            ]).ConfigureAwait(false);
+        return found.Select(day => (RedisValue)day.First);
     }
 }

@@ -16,61 +16,55 @@ internal sealed class RedisIndexWalk(IDatabase db, string tenant, Order order, I
     private int _day;
     private double? _bound = place?.Created;
     private (long Created, string Id)? _last = place;
-    private long _skip;
 
-    /// <summary>The next entries, at most <paramref name="count"/>; none at the end.</summary>
+    /// <summary>
+    /// How many entries of the millisecond of the last one were seen, which the next range begins with again. A place that came from outside is
+    /// one. When others have come there since, the range tells nothing new and is asked for again, twice as long.
+    /// </summary>
+    private int _seen = place is null ? 0 : 1;
+
+    /// <summary>
+    /// The next entries, at most <paramref name="count"/>; none at the end. It goes on behind the last entry itself and not so many entries further
+    /// on: others may have come and gone since.
+    /// </summary>
     public async Task<List<RedisIndexEntry>> NextAsync(int count)
     {
         var found = new List<RedisIndexEntry>(count);
         while (found.Count < count && _day < days.Count)
         {
+            var first = count + _seen;
             var replies = new List<Task<SortedSetEntry[]>>(DaysAtOnce);
             for (var at = _day; replies.Count < DaysAtOnce && at < days.Count; at++)
             {
-                replies.Add(at == _day ? RangeAsync(days[at], _bound, _skip, count) : RangeAsync(days[at], null, 0, count));
+                replies.Add(at == _day ? RangeAsync(days[at], _bound, first) : RangeAsync(days[at], null, count));
             }
 
+            var asked = first;
             foreach (var entries in await Task.WhenAll(replies).ConfigureAwait(false))
             {
-                if (!TakeAll(entries, found, count) || entries.Length == count)
+                var before = _last;
+                if (!TakeAll(entries, found, count) || entries.Length == asked)
                 {
                     // This day may hold more: the next call, or the next turn of the outer loop, goes on in it.
+                    _seen = _last == before ? 2 * asked : _seen;
                     break;
                 }
 
-                (_day, _bound, _skip) = (_day + 1, null, 0);
+                (_day, _bound, _seen) = (_day + 1, null, 0);
+                asked = count;
             }
         }
 
         return found;
     }
 
-    /// <summary>
-    /// Forgets entries of the last batch whose response was not found: it has expired before its day or was deleted. So each is met once, and
-    /// a page costs the same however many have gone. Nobody waits for it.
-    /// </summary>
-    public void Forget(IEnumerable<RedisIndexEntry> gone)
-    {
-        foreach (var day in gone.GroupBy(entry => RedisKeys.Day(entry.Created)))
-        {
-            RedisValue[] ids = [.. day.Select(entry => (RedisValue)entry.Id.ToString())];
-            _ = db.SortedSetRemoveAsync(RedisKeys.Index(tenant, day.Key), ids, CommandFlags.DemandMaster | CommandFlags.FireAndForget);
-            if (_day < days.Count && days[_day] == day.Key)
-            {
-                // What follows moves up. Commands on one key are done in the order they were sent; were this one lost, what was seen would
-                // be seen again and left out.
-                _skip -= ids.Length;
-            }
-        }
-    }
-
-    private Task<SortedSetEntry[]> RangeAsync(string at, double? bound, long skip, int take)
+    private Task<SortedSetEntry[]> RangeAsync(string at, double? bound, int take)
     {
         var (least, most) = order == Order.Descending
             ? (double.NegativeInfinity, bound ?? double.PositiveInfinity)
             : (bound ?? double.NegativeInfinity, double.PositiveInfinity);
         return db.SortedSetRangeByScoreWithScoresAsync(
-            RedisKeys.Index(tenant, at), least, most, Exclude.None, order, skip, take, CommandFlags.DemandMaster);
+            RedisKeys.Index(tenant, at), least, most, Exclude.None, order, 0, take, CommandFlags.DemandMaster);
     }
 
     /// <summary>False when <paramref name="found"/> was full before the end of the entries.</summary>
@@ -78,17 +72,21 @@ internal sealed class RedisIndexWalk(IDatabase db, string tenant, Order order, I
     {
         foreach (var entry in entries)
         {
+            var at = ((long)entry.Score, entry.Element.ToString());
+            if (!IsBehindLast(at))
+            {
+                continue;
+            }
+
             if (found.Count == count)
             {
                 return false;
             }
 
-            // Responses of the cursor's own millisecond on its near side, and what moved since the last batch, were seen already.
-            _skip++;
-            var at = ((long)entry.Score, entry.Element.ToString());
-            if (IsBehindLast(at) && ResponseId.TryParse(at.Item2, out var id))
+            _seen = _bound == entry.Score ? _seen + 1 : 1;
+            (_last, _bound) = (at, entry.Score);
+            if (ResponseId.TryParse(at.Item2, out var id))
             {
-                _last = at;
                 found.Add(new RedisIndexEntry(id, DateTimeOffset.FromUnixTimeMilliseconds(at.Item1)));
             }
         }

@@ -71,6 +71,19 @@ internal static class RedisKeys
     /// <summary>Which days have an index: a sorted set of when the day's index may go, in milliseconds -> day.</summary>
     public static RedisKey Days(string tenant) => $"gw:{{{tenant}}}:days";
 
+    /// <summary>In the list of days: every day that has an index is in it.</summary>
+    public static RedisValue AllDays { get; } = "all";
+
+    /// <summary>Entries of the index that were met without their response: a sorted set of when first, in milliseconds -> id. Used in a Cluster.</summary>
+    public static RedisKey Doubtful(string tenant) => $"gw:{{{tenant}}}:doubtful";
+
+    /// <summary>A key in the slot of another one, for what is written only to wait for it.</summary>
+    public static RedisKey Mark(RedisKey key)
+    {
+        var name = key.ToString();
+        return name[..(name.IndexOf('}', StringComparison.Ordinal) + 1)] + ":w";
+    }
+
     /// <summary>The day in UTC; in the order of texts it is in the order of time.</summary>
     public static string Day(DateTimeOffset created) => created.UtcDateTime.ToString("yyyyMMdd", CultureInfo.InvariantCulture);
 }

@@ -11,8 +11,8 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
     // Reads go to the primary as well: a client may continue a response the moment it was told of it, when no replica has it yet.
     private const CommandFlags Primary = CommandFlags.DemandMaster;
 
-    /// <summary>In a Cluster an index entry is written just before its response, which may have taken that long to make.</summary>
-    private static readonly TimeSpan LongestMaking = TimeSpan.FromDays(8);
+    /// <summary>The most entries of the index that a list looks at in one batch.</summary>
+    private const int MostAtOnce = 1024;
 
     private readonly RedisConnection _connection;
     private readonly RedisIndex _index;
@@ -30,7 +30,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         _time = time;
         _logger = logger;
         _watch = new StoreWatch("redis", metrics, time, logger);
-        _connection = new RedisConnection(options, metrics, _watch, logger);
+        _connection = new RedisConnection(options, metrics, _watch, time, logger);
         _index = new RedisIndex(time);
         _patience = new RedisPatience(options.CommandTimeout, time);
         Runs = new RedisRunStore(_connection, _watch, options.CommandTimeout, time);
@@ -58,19 +58,30 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         _watch.ReadAsync("load_chain", ct => LoadAsync(tenant, parent, ct), cancellationToken);
 
     public ValueTask<CommitOutcome> CommitAsync(TurnCommit commit, CancellationToken cancellationToken) =>
-        _watch.WriteAsync("commit", ct => CommitTwiceAsync(commit, ct), cancellationToken);
+        _watch.WriteAsync(
+            "commit",
+            ct => _connection.AcknowledgedAsync(
+                CommitTwiceAsync(commit, ct),
+                () => [RedisKeys.Record(commit.Tenant, commit.Id), RedisKeys.Days(commit.Tenant)],
+                ct),
+            cancellationToken);
 
     public ValueTask<StoredResponse?> GetAsync(string tenant, ResponseId id, CancellationToken cancellationToken) =>
         _watch.ReadAsync("get", ct => ReadAsync(tenant, id, ct), cancellationToken);
 
     public ValueTask<bool> DeleteAsync(string tenant, ResponseId id, CancellationToken cancellationToken) =>
-        _watch.WriteAsync("delete", ct => EraseAsync(tenant, id, ct), cancellationToken);
+        _watch.WriteAsync(
+            "delete", ct => _connection.AcknowledgedAsync(EraseAsync(tenant, id, ct), () => [RedisKeys.Record(tenant, id)], ct), cancellationToken);
 
     public ValueTask<StoredPage?> ListAsync(string tenant, ListQuery query, CancellationToken cancellationToken) =>
         _watch.ReadAsync("list", ct => PageAsync(tenant, query, ct), cancellationToken);
 
     public ValueTask<bool> ClaimAsync(string tenant, string name, string owner, TimeSpan retention, CancellationToken cancellationToken) =>
-        _watch.WriteAsync("claim", ct => TakeAsync(RedisKeys.Claim(tenant, name), owner, ClaimLife.For(retention), ct), cancellationToken);
+        _watch.WriteAsync(
+            "claim",
+            ct => _connection.AcknowledgedAsync(
+                TakeAsync(RedisKeys.Claim(tenant, name), owner, ClaimLife.For(retention), ct), () => [RedisKeys.Claim(tenant, name)], ct),
+            cancellationToken);
 
     public ValueTask<string?> FindOwnerAsync(string tenant, string name, CancellationToken cancellationToken) =>
         _watch.ReadAsync("find_owner", ct => ReadOwnerAsync(RedisKeys.Claim(tenant, name), ct), cancellationToken);
@@ -81,7 +92,11 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
     public ValueTask<TenantErasure> EraseTenantAsync(string tenant, CancellationToken cancellationToken) =>
         _watch.WriteAsync(
             "erase_tenant",
-            async ct => await new RedisErasure(await _connection.GetDatabaseAsync(ct).ConfigureAwait(false), tenant).RunAsync(ct).ConfigureAwait(false),
+            async ct =>
+            {
+                var erasure = new RedisErasure(await _connection.GetDatabaseAsync(ct).ConfigureAwait(false), tenant);
+                return await _connection.AcknowledgedAsync(new ValueTask<TenantErasure>(erasure.RunAsync(ct)), () => erasure.Touched, ct).ConfigureAwait(false);
+            },
             cancellationToken);
 
     private async ValueTask<bool> TakeAsync(RedisKey claim, string owner, TimeSpan retention, CancellationToken cancellationToken)
@@ -192,7 +207,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
 
         return outcome;
 
-        RedisCommit NewCommit() => new(commit, _connection.IsCluster, _time.GetUtcNow());
+        RedisCommit NewCommit() => new(commit, _connection.IsCluster, _time);
     }
 
     private static async Task<ResponseRecord?> ReadRecordAsync(IDatabase db, string tenant, ResponseId id)
@@ -248,20 +263,29 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         }
 
         // One more than asked for tells whether there are more. What the index names and is not there has expired, was deleted, or is just
-        // being committed.
+        // being committed; where many have gone, batches grow, so that a page is not a round trip for each.
         var records = new List<ResponseRecord>(query.Limit + 1);
-        var pending = _time.GetUtcNow() - LongestMaking;
-        while (records.Count <= query.Limit)
+        for (var batch = query.Limit + 1; records.Count <= query.Limit; batch = Math.Max(batch, Math.Min(2 * batch, MostAtOnce)))
         {
-            var entries = await walk.NextAsync(query.Limit + 1 - records.Count).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var entries = await walk.NextAsync(batch).WaitAsync(cancellationToken).ConfigureAwait(false);
             if (entries.Count == 0)
             {
                 break;
             }
 
-            var found = await Task.WhenAll(entries.Select(entry => ReadRecordAsync(db, tenant, entry.Id))).WaitAsync(cancellationToken).ConfigureAwait(false);
-            records.AddRange(found.OfType<ResponseRecord>());
-            walk.Forget(entries.Where((entry, n) => found[n] is null && (!_connection.IsCluster || entry.Created < pending)));
+            // Records may be large: of a batch that is longer than what is needed only those are read that are.
+            var needed = query.Limit + 1 - records.Count;
+            var (alive, gone) = entries.Count > needed ? await SplitAsync(db, tenant, entries).WaitAsync(cancellationToken).ConfigureAwait(false) : (entries, []);
+            for (var next = 0; next < alive.Count && records.Count <= query.Limit;)
+            {
+                var read = alive.GetRange(next, Math.Min(query.Limit + 1 - records.Count, alive.Count - next));
+                var found = await Task.WhenAll(read.Select(entry => ReadRecordAsync(db, tenant, entry.Id))).WaitAsync(cancellationToken).ConfigureAwait(false);
+                records.AddRange(found.OfType<ResponseRecord>());
+                gone.AddRange(read.Where((_, n) => found[n] is null));
+                next += read.Count;
+            }
+
+            _index.Forget(db, tenant, gone, _connection.IsCluster);
         }
 
         var hasMore = records.Count > query.Limit;
@@ -269,5 +293,12 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
             .WaitAsync(cancellationToken).ConfigureAwait(false);
         var data = page.OfType<StoredResponse>();
         return new StoredPage([.. query.Before is null ? data : data.Reverse()], hasMore);
+    }
+
+    private static async Task<(List<RedisIndexEntry> Alive, List<RedisIndexEntry> Gone)> SplitAsync(
+        IDatabase db, string tenant, List<RedisIndexEntry> entries)
+    {
+        var exist = await Task.WhenAll(entries.Select(entry => db.KeyExistsAsync(RedisKeys.Record(tenant, entry.Id), Primary))).ConfigureAwait(false);
+        return ([.. entries.Where((_, n) => exist[n])], [.. entries.Where((_, n) => !exist[n])]);
     }
 }

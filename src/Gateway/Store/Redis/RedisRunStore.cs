@@ -15,20 +15,23 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
     private readonly RedisPatience _patience = new(timeout, time);
 
     public ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken) =>
-        watch.WriteAsync("run_create", ct => MakeAsync(start, ct), cancellationToken);
+        watch.WriteAsync("run_create", ct => connection.AcknowledgedAsync(MakeAsync(start, ct), () => [RedisKeys.Run(start.Run), RedisKeys.Runs], ct), cancellationToken);
 
     public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) =>
         watch.WriteAsync(
             "run_forbid",
-            async ct => (long)await EvaluateAsync(
-                RedisScripts.RunForbid,
-                [RedisKeys.Run(run), RedisKeys.Record(run.Tenant, run.Id), RedisKeys.RunMemory(run)],
-                [Milliseconds(memory)],
+            async ct => (long)await connection.AcknowledgedAsync(
+                EvaluateAsync(
+                    RedisScripts.RunForbid,
+                    [RedisKeys.Run(run), RedisKeys.Record(run.Tenant, run.Id), RedisKeys.RunMemory(run)],
+                    [Milliseconds(memory)],
+                    ct),
+                () => [RedisKeys.RunMemory(run)],
                 ct).ConfigureAwait(false) == 1,
             cancellationToken);
 
     public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
-        watch.WriteAsync("run_take", ct => TakeLeaseAsync(run, owner, lease, ct), cancellationToken);
+        watch.WriteAsync("run_take", ct => connection.AcknowledgedAsync(TakeLeaseAsync(run, owner, lease, ct), () => [RedisKeys.Run(run)], ct), cancellationToken);
 
     public ValueTask<IReadOnlyList<RunKey>> FindFreeAsync(int most, CancellationToken cancellationToken) =>
         watch.ReadAsync("run_find", ct => FindAsync(most, ct), cancellationToken);
@@ -37,7 +40,12 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
         watch.WriteAsync("run_renew", ct => ProlongAsync(run, token, lease, ct), cancellationToken);
 
     public ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken) =>
-        watch.WriteAsync("run_append", ct => PushAsync(run, token, append, ct), cancellationToken);
+        watch.WriteAsync(
+            "run_append",
+            ct => append.Entries.Count == 0
+                ? PushAsync(run, token, append, ct)
+                : connection.AcknowledgedAsync(PushAsync(run, token, append, ct), () => [RedisKeys.Run(run)], ct),
+            cancellationToken);
 
     public async ValueTask ReleaseAsync(RunKey run, long token, CancellationToken cancellationToken) =>
         await watch.WriteAsync("run_release", ct => GiveUpAsync(run, token, ct), cancellationToken).ConfigureAwait(false);
@@ -45,7 +53,8 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
     public ValueTask<bool> CancelAsync(RunKey run, CancellationToken cancellationToken) =>
         watch.WriteAsync(
             "run_cancel",
-            async ct => (long)await EvaluateAsync(RedisScripts.RunCancel, [RedisKeys.Run(run)], [Name(RedisKeys.RunChannel(run))], ct)
+            async ct => (long)await connection.AcknowledgedAsync(
+                EvaluateAsync(RedisScripts.RunCancel, [RedisKeys.Run(run)], [Name(RedisKeys.RunChannel(run))], ct), () => [RedisKeys.Run(run)], ct)
                 .ConfigureAwait(false) == 1,
             cancellationToken);
 
@@ -57,7 +66,7 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
         watch.ReadAsync("run_get", ct => ReadAsync(run, ct), cancellationToken);
 
     public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) =>
-        watch.WriteAsync("run_delete", ct => EraseAsync(run, ct), cancellationToken);
+        watch.WriteAsync("run_delete", ct => connection.AcknowledgedAsync(EraseAsync(run, ct), () => [RedisKeys.Run(run)], ct), cancellationToken);
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(
         RunKey run, long from, int most, CancellationToken cancellationToken) =>

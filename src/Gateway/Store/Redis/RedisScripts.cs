@@ -9,6 +9,10 @@ internal static class RedisScripts
 
     public static string Index { get; } = Read("index");
 
+    public static string IndexDays { get; } = Read("index-days");
+
+    public static string IndexForget { get; } = Read("index-forget");
+
     public static string Delete { get; } = Read("delete");
 
     public static string Prolong { get; } = Read("prolong");
