@@ -40,7 +40,7 @@ public sealed class ConversationReplicaTests : IAsyncLifetime
         _cluster.Script("Q1", cut, ChatAnswer.Say("A1").ToStream(), ChatAnswer.Say("A2").ToStream());
         var conversation = await StartAsync();
         var id = await _cluster.CreateAsync(_one.Client, "Q1", stream: false, more: In(conversation), Cancellation);
-        await cut.Hold.Reached.WaitAsync(Cancellation);
+        await cut.Hold.Reached.WaitAsync(TestContext.Current.CancellationToken);
 
         await _one.KillAsync();
 
@@ -61,10 +61,10 @@ public sealed class ConversationReplicaTests : IAsyncLifetime
         _cluster.Script("Q1", cut, held, ChatAnswer.Say("A2").ToStream());
         var conversation = await StartAsync();
         var id = await _cluster.CreateAsync(_one.Client, "Q1", stream: false, more: In(conversation), Cancellation);
-        await cut.Hold.Reached.WaitAsync(Cancellation);
+        await cut.Hold.Reached.WaitAsync(TestContext.Current.CancellationToken);
 
         await _one.SignalAsync("TERM");
-        await held.Hold.Reached.WaitAsync(Cancellation);
+        await held.Hold.Reached.WaitAsync(TestContext.Current.CancellationToken);
         (await SayAsync(conversation, "Q2")).AssertError(400, "conversation_locked", "conversation");
         Assert.Equal(0, await _one.ExitAsync(Cancellation));
         (await SayAsync(conversation, "Q2")).AssertError(400, "conversation_locked", "conversation");
@@ -82,7 +82,7 @@ public sealed class ConversationReplicaTests : IAsyncLifetime
         _cluster.Script("Q1", cut, ChatAnswer.Say("A1").ToStream(), ChatAnswer.Say("A2").ToStream());
         var conversation = await StartAsync();
         var id = await _cluster.CreateAsync(_one.Client, "Q1", stream: false, more: In(conversation), Cancellation);
-        await cut.Hold.Reached.WaitAsync(Cancellation);
+        await cut.Hold.Reached.WaitAsync(TestContext.Current.CancellationToken);
 
         await _one.SignalAsync("STOP");
         Assert.Equal("completed", (await EndedAsync(id)).Text("status"));
@@ -102,14 +102,14 @@ public sealed class ConversationReplicaTests : IAsyncLifetime
         var conversation = await StartAsync();
 
         var cancelled = await _cluster.CreateAsync(_one.Client, "Q1", stream: false, more: In(conversation), Cancellation);
-        await cut.Hold.Reached.WaitAsync(Cancellation);
+        await cut.Hold.Reached.WaitAsync(TestContext.Current.CancellationToken);
         using (var reply = await _two.Client.PostAsync($"/v1/responses/{cancelled}/cancel", null, Cancellation))
         {
             Assert.Equal("cancelled", (await Reply.ReadAsync(reply)).AssertOk().Text("status"));
         }
 
         var deleted = await _cluster.CreateAsync(_one.Client, "Q1", stream: false, more: In(conversation), Cancellation);
-        await cutAgain.Hold.Reached.WaitAsync(Cancellation);
+        await cutAgain.Hold.Reached.WaitAsync(TestContext.Current.CancellationToken);
         using (var reply = await _two.Client.DeleteAsync("/v1/responses/" + deleted, Cancellation))
         {
             (await Reply.ReadAsync(reply)).AssertOk();
@@ -126,7 +126,7 @@ public sealed class ConversationReplicaTests : IAsyncLifetime
         _cluster.Script("Q1", held);
         var conversation = await StartAsync();
         var id = await _cluster.CreateAsync(_one.Client, "Q1", stream: true, more: In(conversation), Cancellation);
-        await held.Hold.Reached.WaitAsync(Cancellation);
+        await held.Hold.Reached.WaitAsync(TestContext.Current.CancellationToken);
 
         // As if Redis had forgotten the hold in a fail-over.
         await using var redis = await ConnectionMultiplexer.ConnectAsync(_cluster.Redis.EndPoint + ",allowAdmin=true");
