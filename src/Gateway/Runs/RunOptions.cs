@@ -7,7 +7,7 @@ internal sealed class RunOptions
 
     /// <summary>
     /// How long a replica that shows no sign of life keeps its runs; afterwards another one goes on with them. Default 15 seconds, from 3 seconds
-    /// to 10 minutes.
+    /// to 10 minutes, and not shorter than <c>Gateway:Store:CommandTimeout</c>.
     /// </summary>
     public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(15);
 

@@ -1,14 +1,23 @@
+using Gateway.Store;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Runs;
 
 /// <summary>Says which key of <see cref="RunOptions"/> has a value that can not be used.</summary>
-internal sealed class RunOptionsValidator : IValidateOptions<RunOptions>
+internal sealed class RunOptionsValidator(IOptions<StoreOptions> store) : IValidateOptions<RunOptions>
 {
     public ValidateOptionsResult Validate(string? name, RunOptions options)
     {
         var failures = new List<string>();
         CheckTime(nameof(options.Lease), options.Lease, TimeSpan.FromSeconds(3), TimeSpan.FromMinutes(10));
+        if (options.Lease < store.Value.CommandTimeout)
+        {
+            // One command that hangs would cost every run of the replica.
+            failures.Add(
+                $"{RunOptions.Section}:{nameof(options.Lease)} is {options.Lease}, but must not be shorter than "
+                + $"{StoreOptions.Section}:{nameof(StoreOptions.CommandTimeout)}, which is {store.Value.CommandTimeout}.");
+        }
+
         CheckTime(nameof(options.EventInterval), options.EventInterval, TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(5));
         CheckTime(nameof(options.EventRetention), options.EventRetention, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30));
         CheckCount(nameof(options.Concurrent), options.Concurrent, 100_000);

@@ -125,7 +125,8 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
     [Fact]
     public async Task Run_GoesOnLongerThanItsClientWaits_TheClientIsToldToComeBack()
     {
-        var runs = await UseLateRunsAsync(("Gateway:Limits:ResponseTime", "00:00:01"), ("Gateway:Runs:Lease", "00:00:03"));
+        var runs = await UseLateRunsAsync(
+            ("Gateway:Limits:ResponseTime", "00:00:01"), ("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Store:CommandTimeout", "00:00:03"));
         var script = Held();
         Upstream.Enqueue(script);
         var first = PostOnceAsync();

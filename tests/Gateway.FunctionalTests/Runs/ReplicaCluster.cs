@@ -38,14 +38,15 @@ internal sealed class ReplicaCluster : IAsyncDisposable
 
     /// <summary>Starts one more replica.</summary>
     /// <param name="redis">The way to Redis; null for the straight one.</param>
-    /// <param name="settings">Settings over the usual ones: a lease of 3 seconds, and one call at a time.</param>
+    /// <param name="settings">Settings over the usual ones: a lease and commands of 3 seconds, and one call at a time.</param>
     public async Task<GatewayProcess> StartReplicaAsync(string? redis = null, params IEnumerable<(string Key, string Value)> settings)
     {
         var replica = await GatewayProcess.StartAsync(
             GatewayFixture.OptionsFor(
                 Upstream,
                 [
-                    ("Gateway:Tools:AllowedHosts:0", "127.0.0.1"), ("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Tools:ParallelCalls", "1"), .. settings,
+                    ("Gateway:Tools:AllowedHosts:0", "127.0.0.1"), ("Gateway:Runs:Lease", "00:00:03"),
+                    ("Gateway:Store:CommandTimeout", "00:00:03"), ("Gateway:Tools:ParallelCalls", "1"), .. settings,
                 ]) with
             {
                 StorePath = _folder.Path,

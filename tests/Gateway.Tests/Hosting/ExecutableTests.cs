@@ -37,6 +37,7 @@ public sealed class ExecutableTests : IDisposable
     [InlineData("'many' at 'Gateway:Limits:OpenStreams'", "--Gateway:Limits:OpenStreams=many")]
     [InlineData("'Nevr' at 'Gateway:Policy:Store'", "--Gateway:Policy:Store=Nevr")]
     [InlineData("Gateway:Hosting:DrainTimeout is 02:00:00", "--Gateway:Hosting:DrainTimeout=02:00:00")]
+    [InlineData("Gateway:Runs:Lease is 00:00:04, but must not be shorter than Gateway:Store:CommandTimeout, which is 00:00:05.", "--Gateway:Runs:Lease=00:00:04")]
     [InlineData("config is 'missing.json': there is no such file.", "--config=missing.json")]
     [InlineData("No API keys are configured", "--urls=http://0.0.0.0:0")]
     public async Task Run_WrongSettings_ExitsWith1AndSaysWhy(string reason, string argument)

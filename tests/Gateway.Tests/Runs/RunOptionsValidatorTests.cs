@@ -1,13 +1,15 @@
 using System.Globalization;
 using System.Reflection;
 using Gateway.Runs;
+using Gateway.Store;
+using Microsoft.Extensions.Options;
 
 namespace Gateway.Tests.Runs;
 
 public sealed class RunOptionsValidatorTests
 {
     [Fact]
-    public void Defaults_AreValid() => Assert.True(new RunOptionsValidator().Validate(null, new RunOptions()).Succeeded);
+    public void Defaults_AreValid() => Assert.True(Validator(new StoreOptions().CommandTimeout).Validate(null, new RunOptions()).Succeeded);
 
     [Theory]
     [InlineData("Lease", "00:00:03", "00:10:00")]
@@ -26,16 +28,30 @@ public sealed class RunOptionsValidatorTests
     [InlineData("Followers", 1_000_000)]
     public void Count_OutsideItsRange_NamesKeyAndValue(string key, int most) => AssertRange(key, 1, most, 0, most + 1);
 
+    [Fact]
+    public void Lease_IsShorterThanACommandMayTake_NamesBothKeys()
+    {
+        var options = new RunOptions { Lease = TimeSpan.FromSeconds(7) };
+
+        Assert.True(Validator(TimeSpan.FromSeconds(7)).Validate(null, options).Succeeded);
+        var failure = Assert.Single(Validator(TimeSpan.FromSeconds(8)).Validate(null, options).Failures!);
+
+        Assert.Equal("Gateway:Runs:Lease is 00:00:07, but must not be shorter than Gateway:Store:CommandTimeout, which is 00:00:08.", failure);
+    }
+
+    private static RunOptionsValidator Validator(TimeSpan? commandTimeout = null) =>
+        new(Options.Create(new StoreOptions { CommandTimeout = commandTimeout ?? TimeSpan.FromSeconds(0.1) }));
+
     private static void AssertRange(string key, object least, object most, params object[] wrong)
     {
         foreach (var value in (object[])[least, most])
         {
-            Assert.True(new RunOptionsValidator().Validate(null, With(key, value)).Succeeded);
+            Assert.True(Validator().Validate(null, With(key, value)).Succeeded);
         }
 
         foreach (var value in wrong)
         {
-            var failure = Assert.Single(new RunOptionsValidator().Validate(null, With(key, value)).Failures!);
+            var failure = Assert.Single(Validator().Validate(null, With(key, value)).Failures!);
             Assert.StartsWith($"Gateway:Runs:{key} is {value},", failure, StringComparison.Ordinal);
         }
     }
