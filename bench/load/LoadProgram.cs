@@ -4,7 +4,7 @@ using Gateway.Load.Run;
 
 namespace Gateway.Load;
 
-/// <summary>The load bench: <c>mock</c>, <c>tool-server</c>, <c>yarp</c> and <c>run</c>. Exit codes: 0 done, 1 the run failed, 2 wrong usage.</summary>
+/// <summary>The load bench: <c>mock</c>, <c>tool-server</c>, <c>yarp</c>, <c>run</c> and <c>list</c>. Exit codes: 0 done, 1 the run failed, 2 wrong usage.</summary>
 internal static class LoadProgram
 {
     private const string Usage = """
@@ -14,6 +14,7 @@ internal static class LoadProgram
           tool-server   An MCP server on 127.0.0.1 with one tool, which waits.
           yarp          A bare YARP passthrough to the mock: the yardstick.
           run           Starts the mocks, yarp (twice), the gateway in its variants, and measures them in interleaved rounds.
+          list          Fills a Redis with the responses of one tenant, and reads all of them from a gateway, page by page.
 
         `<verb> --help` lists the options of a verb.
         """;
@@ -39,7 +40,10 @@ internal static class LoadProgram
                 case "run" when RunOptions.Read(args[1..]) is { } options:
                     await LoadRun.RunAsync(options, stopping.Token);
                     return 0;
-                case "mock" or "tool-server" or "yarp" or "run":
+                case "list" when ListOptions.Read(args[1..]) is { } options:
+                    await ListRun.RunAsync(options, stopping.Token);
+                    return 0;
+                case "mock" or "tool-server" or "yarp" or "run" or "list":
                     return 0;
                 case "--help" or "-h" or "help":
                     Console.WriteLine(Usage);

@@ -12,6 +12,9 @@ internal sealed record RunOptions
     public static readonly IReadOnlyList<string> KnownTargets =
         [Target.Yarp, Target.YarpAgain, Target.Unstored, Target.Sqlite, Target.Redis, Target.Passthrough];
 
+    /// <summary>All by default.</summary>
+    public static RunOptions Default => Read([])!;
+
     public required IReadOnlyList<string> Scenarios { get; init; }
 
     public required IReadOnlyList<string> Targets { get; init; }
