@@ -126,6 +126,10 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
     public static ApiError UpstreamUnavailable() =>
         new(503, ServerErrorType, "upstream_unavailable", null, "No model server could be reached for this model. Please try again later.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    /// <summary>Every model server works on as many requests as the gateway may give it.</summary>
+    public static ApiError UpstreamOverloaded(string message) =>
+        new(503, ServerErrorType, "upstream_overloaded", null, $"{message} Please try again later.") { RetryAfter = TimeSpan.FromSeconds(5) };
+
     public static ApiError UpstreamTimeout() =>
         new(504, ServerErrorType, "upstream_timeout", null, "The model server did not answer in time.");
 

@@ -40,8 +40,9 @@ internal static class GatewayApplication
         builder.AddGatewayAdmin();
         AddKnownSections(builder.Services);
         // Upstream does not know Policy: here the stateless routes and the list of models are held to the tenant's models, and to the limit of
-        // what is made at once.
+        // what is made at once, and told whose they are.
         builder.Services.AddSingleton<PassthroughModelFilter>((context, model) => TenantDirectory.CheckModel(context.GetTenant(), model));
+        builder.Services.AddSingleton<PassthroughTenant>(context => context.GetTenant().Name);
         builder.Services.AddSingleton<PassthroughLimit>(services =>
         {
             var limiter = services.GetRequiredService<OpenStreamLimiter>();

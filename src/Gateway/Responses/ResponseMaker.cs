@@ -9,6 +9,7 @@ using Gateway.Store;
 using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Tools;
+using Gateway.Upstream;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
@@ -152,7 +153,8 @@ internal sealed class ResponseMaker(
         OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
         ReadHistoryTools = prepared.Conversation.ReadParentTools,
         Egress = egress.For(prepared.Tenant.Policy),
-        AffinityKey = prepared.Request.PromptCacheKey ?? prepared.Id.Chain,
+        // The chain of a response in a conversation is the conversation.
+        AffinityKey = UpstreamRequests.AffinityKey(prepared.Tenant.Name, prepared.Request.PromptCacheKey ?? prepared.Id.Chain),
     };
 
     private static int MaxToolCallsOf(PreparedResponse prepared)

@@ -12,10 +12,10 @@ internal sealed class LoopContext
     private List<Item> _items;
     private int _withheld;
 
-    public LoopContext(LoopRequest loop, ChatRoute route)
+    public LoopContext(LoopRequest loop, ModelRoutes routes)
     {
         Loop = loop;
-        Route = route;
+        Routes = routes;
         _items = [.. loop.Items];
         ChainItems = loop.ChainItems;
         Notes.Add(loop.Notes);
@@ -25,8 +25,8 @@ internal sealed class LoopContext
 
     public LoopRequest Loop { get; }
 
-    /// <summary>Where the rounds go. It changes when a server turns out to differ from its profile.</summary>
-    public ChatRoute Route { get; set; }
+    /// <summary>Where the rounds may go. It changes with the configuration, and when a server turns out to differ from its profile.</summary>
+    public ModelRoutes Routes { get; set; }
 
     public IReadOnlyList<Item> Items => _items;
 

@@ -41,7 +41,7 @@ internal sealed class LoopRequest
     /// <summary>Takes approvals for this response. One id can be taken once, by one response on any replica.</summary>
     public required IApprovalClaims Approvals { get; init; }
 
-    /// <summary>Requests of one chain prefer one destination.</summary>
+    /// <summary>Requests with one key prefer one destination: the tenant with the prompt cache key, conversation or chain.</summary>
     public string? AffinityKey { get; init; }
 
     /// <summary>Names the chain to tool servers that keep something for it, such as a Python session. Opaque, and known to nobody else.</summary>

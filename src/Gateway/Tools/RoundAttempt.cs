@@ -1,4 +1,5 @@
 using Gateway.Protocol.ChatCompletions;
+using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Upstream;
@@ -20,12 +21,8 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
     /// <summary>What the model must see.</summary>
     public LoopContext Context => context;
 
-    /// <summary>Where it goes. A change holds for the rounds to come too.</summary>
-    public ChatRoute Route
-    {
-        get => context.Route;
-        set => context.Route = value;
-    }
+    /// <summary>Where it went last.</summary>
+    public ChatRoute Route { get; set; } = context.Routes.First;
 
     /// <summary>The upstream's own words when it refused; for recognising what it refused.</summary>
     public string? UpstreamMessage { get; set; }
@@ -33,25 +30,31 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
     /// <summary>The round was made twice because the model did not call the tool it had to.</summary>
     public bool AskedAgain { get; set; }
 
-    /// <summary>The kind of call the upstream gets.</summary>
-    public bool Stream => Route.Profile.Stream switch
+    /// <summary>The round as an upstream gets it.</summary>
+    public ChatBody Write(ChatRoute route)
     {
-        StreamMode.Always => true,
-        StreamMode.Never => false,
-        _ => _loop.Request.Stream && (Route.Profile.StreamWithTools || _tools.Count == 0),
-    };
+        var request = ToChatRequest(route);
+        var buffer = new PooledBuffer(16 * 1024);
+        if (ChatRequestWriter.Write(request, buffer) is not { } refused)
+        {
+            return new ChatBody(buffer, request.Stream);
+        }
 
-    public ChatRequest ToChatRequest() => new()
+        buffer.Dispose();
+        return ChatBody.Refused(refused);
+    }
+
+    private ChatRequest ToChatRequest(ChatRoute route) => new()
     {
         Request = _loop.Request,
-        Model = Route.Model,
-        Profile = Route.Profile,
+        Model = route.Model,
+        Profile = route.Profile,
         Items = context.Items,
-        Stream = Stream,
+        Stream = AsksForStream(route.Profile),
         MaxOutputTokens = _maxOutputTokens,
         ToolChoice = context.Choice,
         Tools = _tools,
-        HistoryTools = Route.Profile.ToolsWithHistory ? HistoryTools() : [],
+        HistoryTools = route.Profile.ToolsWithHistory ? HistoryTools() : [],
         Notes = context.Notes,
         InlinedImages = context.InlinedImages,
         OpenSealedReasoning = _loop.OpenSealedReasoning,
@@ -97,6 +100,14 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
 
         return _loop.Request.TruncationAuto && context.DropOldest();
     }
+
+    /// <summary>The kind of call the upstream gets.</summary>
+    private bool AsksForStream(RouteProfile profile) => profile.Stream switch
+    {
+        StreamMode.Always => true,
+        StreamMode.Never => false,
+        _ => _loop.Request.Stream && (profile.StreamWithTools || _tools.Count == 0),
+    };
 
     /// <summary>Servers that want tools whenever the history holds calls get those that the calls were made with.</summary>
     private IReadOnlyList<Tool> HistoryTools() => context.Tools.Count > 0 ? context.Tools : _loop.ReadHistoryTools();

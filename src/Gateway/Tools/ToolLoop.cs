@@ -1,5 +1,4 @@
 using Gateway.Egress;
-using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Upstream;
@@ -15,9 +14,6 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
 {
     /// <summary>How often one round may be sent again in another form.</summary>
     private const int MaxMends = 8;
-
-    /// <summary>How often one round may be sent to some destination, failures before the first byte included.</summary>
-    private const int MaxAttempts = 3;
 
     /// <summary>Fewer output tokens than this are no answer.</summary>
     private const int MinOutputTokens = 16;
@@ -35,18 +31,18 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
     /// </summary>
     public async Task<LoopOutcome> RunAsync(LoopRequest loop, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
-        if (routes.Find(loop.Model) is not { } route)
+        if (routes.Find(loop.Model) is not { } found)
         {
             return LoopOutcome.Failed(ApiError.ModelNotFound(loop.Model));
         }
 
-        var fetched = await FetchImagesAsync(loop, route, cancellationToken);
+        var fetched = await FetchImagesAsync(loop, found, cancellationToken);
         if (fetched.Error is not null)
         {
             return LoopOutcome.Failed(fetched.Error);
         }
 
-        var context = new LoopContext(loop, route) { InlinedImages = fetched.DataUrls };
+        var context = new LoopContext(loop, found) { InlinedImages = fetched.DataUrls };
         try
         {
             return await RunAsync(context, events, output, cancellationToken);
@@ -188,29 +184,18 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
     {
         var itemsBefore = events.State.Output.Count;
         var spent = default(Usage);
+        FindRoutes(attempt);
         for (var mends = 0; ; mends++)
         {
-            // Given back only when no connection reads from it any more: the next request to rent it may be another tenant's.
-            var body = new PooledBuffer(16 * 1024);
-            if (ChatRequestWriter.Write(attempt.ToChatRequest(), body) is { } refused)
+            using var call = new ChatCall
             {
-                return (new RoundOutcome(RoundEnd.Failed, refused, [], null, 0), null);
-            }
-
-            var call = new ChatCall
-            {
-                Route = attempt.Route,
-                Body = body.WrittenMemory,
-                Stream = attempt.Stream,
+                Routes = attempt.Context.Routes,
+                Write = attempt.Write,
                 AffinityKey = attempt.Loop.AffinityKey,
+                Tenant = attempt.Loop.Tenant,
             };
             var outcome = await RunRoundAsync(attempt, call, events, output, cancellationToken);
-            var requestBytes = body.Length;
-            if (!call.IsBodyInUse)
-            {
-                body.Dispose();
-            }
-
+            var requestBytes = call.BodyBytes;
             if (mends < MaxMends && outcome.Error is not null && IsUntouched(events, itemsBefore) && Mend(attempt, outcome))
             {
                 continue;
@@ -241,6 +226,7 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
         while (true)
         {
             await using var reply = await rounds.SendAsync(client, call, output, cancellationToken);
+            attempt.Route = call.Route;
             if (reply.Failure != UpstreamFailure.None)
             {
                 attempt.UpstreamMessage = reply.UpstreamMessage;
@@ -253,18 +239,31 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
                 reply.ReportFailure(failure);
             }
 
-            if (!IsUntouched(events, itemsBefore) || outcome.Error is not { Status: >= 500 } || failure == UpstreamFailure.FirstByteTimeout || call.Attempts >= MaxAttempts)
+            if (outcome.Usage is { } usage)
+            {
+                reply.ReportUsage(usage.InputTokens, usage.CachedTokens);
+            }
+
+            if (!IsUntouched(events, itemsBefore) || outcome.Error is not { Status: >= 500 } || call.AttemptsLeft == 0)
             {
                 return outcome;
+            }
+
+            if (failure == UpstreamFailure.None)
+            {
+                // It was told as an answer: no sign of sickness, but another destination may have a better one.
+                reply.ReportFailure(UpstreamFailure.Refused);
             }
 
             earlier = outcome;
         }
     }
 
-    private ValueTask<FetchedImages> FetchImagesAsync(LoopRequest loop, ChatRoute route, CancellationToken cancellationToken)
+    private ValueTask<FetchedImages> FetchImagesAsync(LoopRequest loop, ModelRoutes found, CancellationToken cancellationToken)
     {
-        IReadOnlyList<ImageReference> wanted = route.Profile.ImageUrls == ImageUrls.Inline && !loop.OnlyRestores ? ImageReferences.Find(loop.Items, loop.Request.Input) : [];
+        IReadOnlyList<ImageReference> wanted = !loop.OnlyRestores && found.All.Any(static route => route.Profile.ImageUrls == ImageUrls.Inline)
+            ? ImageReferences.Find(loop.Items, loop.Request.Input)
+            : [];
         return wanted.Count == 0 ? new(FetchedImages.None) : new(images.FetchAsync(wanted, loop.Egress, cancellationToken));
     }
 
@@ -280,12 +279,15 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             && message.Contains("stream_options", StringComparison.OrdinalIgnoreCase))
         {
             routes.Remember(attempt.Route, static profile => profile with { StreamOptions = false });
-            attempt.Route = attempt.Route with { Profile = attempt.Route.Profile with { StreamOptions = false } };
+            FindRoutes(attempt);
             return true;
         }
 
         return false;
     }
+
+    /// <summary>The routes as they are now; those of a model that is no longer served stay for what was begun.</summary>
+    private void FindRoutes(RoundAttempt attempt) => attempt.Context.Routes = routes.Find(attempt.Loop.Model) ?? attempt.Context.Routes;
 
     private static Usage? Estimate(RoundOutcome outcome, int requestBytes)
     {

@@ -1,63 +1,42 @@
-using System.Net;
+using System.Diagnostics.CodeAnalysis;
 
 namespace Gateway.Upstream;
 
-/// <summary>One Chat Completions request, which may take several attempts at different destinations.</summary>
-internal sealed class ChatCall
+/// <summary>One Chat Completions request, which may take several attempts at different destinations, each in the form its upstream wants.</summary>
+internal sealed class ChatCall : UpstreamCall, IDisposable
 {
-    private int _readers;
+    private ChatBody? _body;
 
-    public required ChatRoute Route { get; init; }
+    /// <summary>Writes the request for a route.</summary>
+    public required Func<ChatRoute, ChatBody> Write { get; init; }
 
-    /// <summary>The request body, JSON.</summary>
-    public required ReadOnlyMemory<byte> Body { get; set; }
-
-    /// <summary>The body asks for a stream.</summary>
-    public required bool Stream { get; init; }
-
-    /// <summary>Calls with one key prefer one destination (the chain, conversation or prompt cache key).</summary>
-    public string? AffinityKey { get; init; }
-
-    /// <summary>Destinations that failed this call already; filled by the chat client, so that a further send goes elsewhere.</summary>
-    public HashSet<string> Tried { get; } = new(StringComparer.Ordinal);
-
-    /// <summary>Attempts made so far, over all sends.</summary>
-    public int Attempts { get; set; }
-
-    /// <summary>When the first attempt began, as a timestamp: all attempts share one FirstByteTimeout. Null before.</summary>
-    public long? StartedAt { get; set; }
-
-    /// <summary>
-    /// A connection is still reading the body. That may go on after the answer, or after a failure, where requests and answers are streams of
-    /// their own (HTTP/2): only when it is false the body's memory may be used for something else.
-    /// </summary>
-    public bool IsBodyInUse => Volatile.Read(ref _readers) > 0;
-
-    /// <summary>The body as the content of one attempt.</summary>
-    public HttpContent MakeContent() => new BodyContent(this);
-
-    private sealed class BodyContent(ChatCall call) : HttpContent
+    /// <summary>Where the last attempt went; the preferred route before the first one.</summary>
+    [field: MaybeNull]
+    public ChatRoute Route
     {
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
-        {
-            Interlocked.Increment(ref call._readers);
-            try
-            {
-                await stream.WriteAsync(call.Body, cancellationToken);
-            }
-            finally
-            {
-                Interlocked.Decrement(ref call._readers);
-            }
-        }
-
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
-            SerializeToStreamAsync(stream, context, CancellationToken.None);
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = call.Body.Length;
-            return true;
-        }
+        get => field ?? Routes.First;
+        private set;
     }
+
+    /// <summary>The length of the request as it was sent last.</summary>
+    public int BodyBytes => _body?.Json.Length ?? 0;
+
+    /// <summary>A call with one body for one route.</summary>
+    public static ChatCall To(ChatRoute route, ReadOnlyMemory<byte> json, bool stream) =>
+        new() { Routes = new ModelRoutes([route]), Write = _ => new ChatBody(json, stream) };
+
+    /// <summary>The request for the route that the next attempt takes; written anew when the last one went another way.</summary>
+    public ChatBody BodyFor(ChatRoute route)
+    {
+        if (_body is null || !ReferenceEquals(Route, route))
+        {
+            _body?.Dispose();
+            _body = Write(route);
+            Route = route;
+        }
+
+        return _body;
+    }
+
+    public void Dispose() => _body?.Dispose();
 }

@@ -2,8 +2,6 @@ using System.Buffers;
 using System.Net.Http.Headers;
 using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Responses;
-using Yarp.ReverseProxy;
-using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Upstream;
 
@@ -11,8 +9,7 @@ namespace Gateway.Upstream;
 /// Sends one Chat Completions request up to the headers of its answer, and owns what can go wrong till then: other destinations are tried
 /// while nothing was answered, and every failure comes back as the client's error.
 /// </summary>
-internal sealed class ChatClient(
-    IProxyStateLookup clusters, UpstreamRegistry registry, DestinationPicker picker, UpstreamMetrics metrics, TimeProvider time, ILogger<ChatClient> logger)
+internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, UpstreamMetrics metrics, TimeProvider time, ILogger<ChatClient> logger)
 {
     private const int MaxErrorBodyBytes = 64 * 1024;
     private static readonly TimeSpan ErrorBodyTimeout = TimeSpan.FromSeconds(5);
@@ -20,28 +17,29 @@ internal sealed class ChatClient(
     private static readonly MediaTypeWithQualityHeaderValue AcceptJson = new("application/json");
     private static readonly MediaTypeWithQualityHeaderValue AcceptEvents = new("text/event-stream");
 
-    /// <summary>The answer's body, or a failure. Dispose it in any case.</summary>
+    /// <summary>The answer's body, or a failure. Dispose it in any case. A call that is sent again is tried further, within the same limits.</summary>
     /// <exception cref="OperationCanceledException">The caller gave up; the upstream's work is cancelled.</exception>
     public async ValueTask<ChatReply> SendAsync(ChatCall call, CancellationToken cancellationToken)
     {
-        if (registry.Find(call.Route.Upstream) is not { } upstream || !clusters.TryGetCluster(upstream.Name, out var cluster))
-        {
-            return NoDestination(call.Route.Upstream);
-        }
-
-        call.StartedAt ??= time.GetTimestamp();
         FailedChatReply? failed = null;
         var freshLeft = true;
         while (true)
         {
-            var destination = picker.Pick(cluster, call.AffinityKey, call.Tried);
-            if (destination is null || (failed is not null && call.Tried.Contains(destination.DestinationId)))
+            // Where a stream broke may be asked again when there is no other place; a silent server not.
+            var again = failed is null && !call.WasSilent;
+            var mayWait = failed is not { Error.Status: StatusCodes.Status429TooManyRequests };
+            if (call.Attempts > 0 && (call.AttemptsLeft == 0 || !(again || picker.HasUntried(call, mayWait)) || !picker.MayAttempt(call)))
             {
-                return failed ?? NoDestination(upstream.Name);
+                return failed ?? NoDestination(call, NoPlace.AllTried);
             }
 
-            call.Attempts++;
-            var reply = await AttemptAsync(new Attempt(call, upstream, cluster, destination), freshLeft, cancellationToken);
+            var place = await queue.EnterAsync(call, again, mayWait, cancellationToken);
+            if (!place.IsTaken)
+            {
+                return failed ?? NoDestination(call, place.Missing);
+            }
+
+            var reply = await AttemptAsync(call, place, freshLeft, cancellationToken);
             if (reply is not FailedChatReply { ElsewhereMayWork: true } next)
             {
                 return reply;
@@ -49,63 +47,66 @@ internal sealed class ChatClient(
 
             failed = next;
             freshLeft = false;
-            call.Tried.Add(destination.DestinationId);
-            if (call.Attempts >= UpstreamRequests.MaxAttempts || TimeLeft(call, upstream) == TimeSpan.Zero)
-            {
-                return failed;
-            }
         }
     }
 
-    /// <summary>How long the call may still wait for its first meaningful chunk, whatever attempts it took so far.</summary>
-    private TimeSpan TimeLeft(ChatCall call, ConfiguredUpstream upstream)
+    private FailedChatReply NoDestination(UpstreamCall call, NoPlace missing)
     {
-        var left = upstream.FirstByteTimeout - time.GetElapsedTime(call.StartedAt!.Value);
-        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        metrics.Attempted(call.Routes.First.Upstream, Outcome.Of(UpstreamFailure.NoDestination));
+        return new FailedChatReply { Failure = UpstreamFailure.NoDestination, Error = UpstreamRequests.ErrorOf(missing) };
     }
 
-    private FailedChatReply NoDestination(string upstream)
+    private async ValueTask<ChatReply> AttemptAsync(ChatCall call, Place place, bool mayUseFresh, CancellationToken cancellationToken)
     {
-        metrics.Attempted(upstream, Outcome.Of(UpstreamFailure.NoDestination));
-        return new FailedChatReply { Failure = UpstreamFailure.NoDestination, Error = ApiError.UpstreamUnavailable() };
-    }
-
-    private async ValueTask<ChatReply> AttemptAsync(Attempt attempt, bool mayUseFresh, CancellationToken cancellationToken)
-    {
-        var stats = picker.Stats(attempt.Destination);
-        stats.Enter();
-        metrics.Started(attempt.Upstream.Name);
         ChatReply? reply = null;
         try
         {
-            return reply = await ExchangeAsync(attempt, stats, mayUseFresh, cancellationToken);
+            var body = call.BodyFor(place.Candidate!.Route);
+            if (body.Error is { } refused)
+            {
+                // Another upstream may understand what this one has no words for.
+                call.Exclude(place.Candidate.Route);
+                return new FailedChatReply { Failure = UpstreamFailure.Refused, Error = refused, ElsewhereMayWork = true };
+            }
+
+            if (call.Attempts == 0)
+            {
+                picker.MayAttempt(call);
+            }
+
+            call.BeginAttempt();
+            reply = await ExchangeAsync(new Attempt(call, body, place, time.GetTimestamp()), mayUseFresh, cancellationToken);
+            if (reply is FailedChatReply { ElsewhereMayWork: true })
+            {
+                call.FailedAt(place.Stats!, reply.Failure);
+            }
+
+            return reply;
         }
         catch (OperationCanceledException)
         {
-            metrics.Attempted(attempt.Upstream.Name, Outcome.Cancelled);
+            metrics.Attempted(place.Stats!.Upstream, Outcome.Cancelled);
             throw;
         }
         finally
         {
-            // A reply with a body keeps the destination busy until it is disposed.
+            // A reply with a body keeps the place until it is disposed.
             if (reply is not HttpChatReply)
             {
-                stats.Leave();
-                metrics.Ended(attempt.Upstream.Name);
+                picker.Leave(place);
             }
         }
     }
 
-    private async ValueTask<ChatReply> ExchangeAsync(Attempt attempt, DestinationStats stats, bool mayUseFresh, CancellationToken cancellationToken)
+    private async ValueTask<ChatReply> ExchangeAsync(Attempt attempt, bool mayUseFresh, CancellationToken cancellationToken)
     {
-        var started = time.GetTimestamp();
         HttpResponseMessage response;
-        using (var timeout = new CancellationTokenSource(TimeLeft(attempt.Call, attempt.Upstream), time))
+        using (var timeout = new CancellationTokenSource(attempt.Upstream.FirstByteTimeout, time))
         using (var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token))
         {
             try
             {
-                response = await SendOnceAsync(attempt, stats, mayUseFresh, linked.Token);
+                response = await SendOnceAsync(attempt, mayUseFresh, linked.Token);
             }
             catch (Exception e) when (e is OperationCanceledException or HttpRequestException)
             {
@@ -117,7 +118,7 @@ internal sealed class ChatClient(
             }
         }
 
-        metrics.HeadersReceived(attempt.Upstream.Name, time.GetElapsedTime(started));
+        metrics.HeadersReceived(attempt.Upstream.Name, time.GetElapsedTime(attempt.Started));
         if (response.IsSuccessStatusCode)
         {
             return await ReadAsync(attempt, response, cancellationToken);
@@ -129,30 +130,30 @@ internal sealed class ChatClient(
         }
     }
 
-    private async Task<HttpResponseMessage> SendOnceAsync(Attempt attempt, DestinationStats stats, bool mayUseFresh, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendOnceAsync(Attempt attempt, bool mayUseFresh, CancellationToken cancellationToken)
     {
-        var client = attempt.Cluster.Model.HttpClient;
+        var client = attempt.Place.Candidate!.Cluster.Model.HttpClient;
         try
         {
-            return await client.SendAsync(MakeRequest(attempt, stats, fresh: false), cancellationToken);
+            return await client.SendAsync(MakeRequest(attempt, fresh: false), cancellationToken);
         }
         catch (HttpRequestException e) when (mayUseFresh && UpstreamRequests.IsLostConnection(e) && !cancellationToken.IsCancellationRequested)
         {
             UpstreamLog.StaleConnection(logger, attempt.Upstream.Name);
-            return await client.SendAsync(MakeRequest(attempt, stats, fresh: true), cancellationToken);
+            return await client.SendAsync(MakeRequest(attempt, fresh: true), cancellationToken);
         }
     }
 
-    private static HttpRequestMessage MakeRequest(Attempt attempt, DestinationStats stats, bool fresh)
+    private static HttpRequestMessage MakeRequest(Attempt attempt, bool fresh)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, stats.ChatUri(attempt.Destination))
+        var request = new HttpRequestMessage(HttpMethod.Post, attempt.Destination.ChatUri())
         {
-            Content = attempt.Call.MakeContent(),
+            Content = attempt.Body.MakeContent(),
         };
         request.Content.Headers.ContentType = Json;
         UpstreamRequests.SetVersion(request);
-        request.Headers.Host = attempt.Destination.Model.Config.Host;
-        request.Headers.Accept.Add(attempt.Call.Stream ? AcceptEvents : AcceptJson);
+        request.Headers.Host = attempt.Destination.Destination.Model.Config.Host;
+        request.Headers.Accept.Add(attempt.Body.Stream ? AcceptEvents : AcceptJson);
         UpstreamRequests.AddCredentials(request, attempt.Upstream);
         if (fresh)
         {
@@ -165,11 +166,11 @@ internal sealed class ChatClient(
     private async ValueTask<ChatReply> ReadAsync(Attempt attempt, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var body = await response.Content.ReadAsStreamAsync(cancellationToken);
-        return new HttpChatReply(response, attempt.Call, attempt.Upstream, attempt.Cluster, attempt.Destination, picker, metrics, cancellationToken)
+        return new HttpChatReply(response, attempt.Call, attempt.Place, picker, metrics, cancellationToken)
         {
             Body = body,
             IsEventStream = string.Equals(response.Content.Headers.ContentType?.MediaType, "text/event-stream", StringComparison.OrdinalIgnoreCase),
-            FirstByteTimeout = TimeLeft(attempt.Call, attempt.Upstream),
+            FirstByteTimeout = TimeLeft(attempt),
             IdleTimeout = attempt.Upstream.IdleTimeout,
         };
     }
@@ -182,20 +183,26 @@ internal sealed class ChatClient(
         {
             var length = await ReadErrorBodyAsync(response, buffer.AsMemory(0, MaxErrorBodyBytes), cancellationToken);
             var body = buffer.AsSpan(0, length);
-            var route = attempt.Call.Route;
+            var route = attempt.Place.Candidate!.Route;
+            var retryAfter = UpstreamRequests.RetryAfter(response, time);
             var error = route.ByPattern && UpstreamErrorReader.IsUnknownModel(status, body)
                 ? ApiError.ModelNotFound(route.Model)
-                : UpstreamErrorReader.FromBody(status, body, route.Profile.ContextErrorPatterns, UpstreamRequests.RetryAfter(response, time));
+                : UpstreamErrorReader.FromBody(status, body, route.Profile.ContextErrorPatterns, retryAfter);
 
             // Servers answer a bad request with a 500 too (template errors, the context): only what is still their fault counts and is retried.
             var isTheirs = UpstreamRequests.IsServerFailure(status) && error.Status >= 500;
             Report(attempt, status, isTheirs);
+            if (status == StatusCodes.Status429TooManyRequests)
+            {
+                picker.ReportThrottled(attempt.Destination, retryAfter);
+            }
+
             return new FailedChatReply
             {
                 Failure = UpstreamFailure.Refused,
                 Error = error with { Message = attempt.Upstream.HideSecrets(error.Message) },
                 UpstreamMessage = UpstreamErrorReader.ReadMessage(body),
-                ElsewhereMayWork = isTheirs || status == 429,
+                ElsewhereMayWork = isTheirs || status == StatusCodes.Status429TooManyRequests,
             };
         }
         finally
@@ -210,7 +217,7 @@ internal sealed class ChatClient(
         if (isTheirs)
         {
             UpstreamLog.AttemptFailed(logger, attempt.Upstream.Name, attempt.Call.Attempts, UpstreamFailure.Refused, status, "error status");
-            picker.ReportFailure(attempt.Cluster, attempt.Destination, UpstreamFailure.Refused);
+            picker.ReportFailure(attempt.Destination, UpstreamFailure.Refused);
             return;
         }
 
@@ -250,10 +257,21 @@ internal sealed class ChatClient(
         var kind = reason is HttpRequestException http ? http.HttpRequestError.ToString() : reason.GetType().Name;
         UpstreamLog.AttemptFailed(logger, attempt.Upstream.Name, attempt.Call.Attempts, failure, 0, kind);
         metrics.Attempted(attempt.Upstream.Name, Outcome.Of(failure));
-        picker.ReportFailure(attempt.Cluster, attempt.Destination, failure);
-        // After a long wait another long wait helps nobody.
-        return new FailedChatReply { Failure = failure, Error = error, ElsewhereMayWork = failure == UpstreamFailure.Connect };
+        picker.ReportFailure(attempt.Destination, failure);
+        return new FailedChatReply { Failure = failure, Error = error, ElsewhereMayWork = true };
     }
 
-    private readonly record struct Attempt(ChatCall Call, ConfiguredUpstream Upstream, ClusterState Cluster, DestinationState Destination);
+    /// <summary>How long the attempt may still wait for its first meaningful chunk.</summary>
+    private TimeSpan TimeLeft(Attempt attempt)
+    {
+        var left = attempt.Upstream.FirstByteTimeout - time.GetElapsedTime(attempt.Started);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
+    private readonly record struct Attempt(ChatCall Call, ChatBody Body, Place Place, long Started)
+    {
+        public ConfiguredUpstream Upstream => Place.Candidate!.Upstream;
+
+        public DestinationStats Destination => Place.Stats!;
+    }
 }

@@ -47,7 +47,7 @@ internal abstract class ChatReply : IAsyncDisposable
     /// <summary>The body. <see cref="Stream.Null"/> when it failed.</summary>
     public Stream Body { get; init; } = Stream.Null;
 
-    /// <summary>The longest wait for the first meaningful chunk: what the call has left of its time.</summary>
+    /// <summary>The longest wait for the first meaningful chunk: what the attempt has left of its time.</summary>
     public TimeSpan FirstByteTimeout { get; init; }
 
     /// <summary>The longest silence between chunks.</summary>
@@ -55,6 +55,11 @@ internal abstract class ChatReply : IAsyncDisposable
 
     /// <summary>Tells the destination's health how the body went on after the headers. Called at most once; success when never called, unless the caller gave up.</summary>
     public abstract void ReportFailure(UpstreamFailure failure);
+
+    /// <summary>Counts the usage that the answer told for its destination.</summary>
+    /// <param name="inputTokens">The tokens of the prompt.</param>
+    /// <param name="cachedTokens">Those of them that the destination had in its prompt cache.</param>
+    public abstract void ReportUsage(long inputTokens, long cachedTokens);
 
     public abstract ValueTask DisposeAsync();
 }

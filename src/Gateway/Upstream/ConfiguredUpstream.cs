@@ -37,6 +37,27 @@ internal sealed class ConfiguredUpstream
 
     public required TimeSpan IdleTimeout { get; init; }
 
+    /// <summary>Lower is preferred.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>Share of the load of each destination among those of equal priority.</summary>
+    public int Weight { get; init; } = 1;
+
+    /// <summary>The most requests at once at each destination; null for any number.</summary>
+    public int? MaxConcurrentRequests { get; init; }
+
+    /// <summary>The most requests that wait for a place.</summary>
+    public int MaxQueued { get; init; }
+
+    /// <summary>The longest wait for a place.</summary>
+    public TimeSpan QueueTimeout { get; init; }
+
+    /// <summary>How its destinations are asked whether they are alive; null when they are not.</summary>
+    public HealthOptions? Health { get; init; }
+
+    /// <summary>How many calls may be tried again that prefer this upstream.</summary>
+    public RetryBudget Retries { get; } = new();
+
     /// <summary>The built-in upstream that answers inside the process.</summary>
     public bool IsDemo { get; init; }
 

@@ -11,5 +11,10 @@ internal sealed class FailedChatReply : ChatReply
         // Was reported when it happened.
     }
 
+    public override void ReportUsage(long inputTokens, long cachedTokens)
+    {
+        // Nothing was used.
+    }
+
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -1,5 +1,3 @@
-using Yarp.ReverseProxy.Model;
-
 namespace Gateway.Upstream;
 
 /// <summary>
@@ -7,8 +5,7 @@ namespace Gateway.Upstream;
 /// by its caller (<paramref name="cancellation"/>) says nothing about the destination.
 /// </summary>
 internal sealed class HttpChatReply(
-    HttpResponseMessage response, ChatCall call, ConfiguredUpstream upstream, ClusterState cluster, DestinationState destination,
-    DestinationPicker picker, UpstreamMetrics metrics, CancellationToken cancellation) : ChatReply
+    HttpResponseMessage response, ChatCall call, Place place, DestinationPicker picker, UpstreamMetrics metrics, CancellationToken cancellation) : ChatReply
 {
     private bool _failed;
     private bool _disposed;
@@ -16,14 +13,16 @@ internal sealed class HttpChatReply(
     public override void ReportFailure(UpstreamFailure failure)
     {
         _failed = true;
-        call.Tried.Add(destination.DestinationId);
-        metrics.Attempted(upstream.Name, Outcome.Of(failure));
+        call.FailedAt(place.Stats!, failure);
+        metrics.Attempted(place.Stats!.Upstream, Outcome.Of(failure));
         // An error object inside a 200 is the server's considered answer, mostly to a bad request: no sign of sickness.
         if (failure != UpstreamFailure.Refused)
         {
-            picker.ReportFailure(cluster, destination, failure);
+            picker.ReportFailure(place.Stats!, failure);
         }
     }
+
+    public override void ReportUsage(long inputTokens, long cachedTokens) => metrics.TokensUsed(place.Stats!, inputTokens, cachedTokens);
 
     public override ValueTask DisposeAsync()
     {
@@ -35,17 +34,16 @@ internal sealed class HttpChatReply(
         _disposed = true;
         if (!_failed && cancellation.IsCancellationRequested)
         {
-            metrics.Attempted(upstream.Name, Outcome.Cancelled);
+            metrics.Attempted(place.Stats!.Upstream, Outcome.Cancelled);
         }
         else if (!_failed)
         {
-            metrics.Attempted(upstream.Name, Outcome.Ok);
-            picker.ReportSuccess(destination);
+            metrics.Attempted(place.Stats!.Upstream, Outcome.Ok);
+            picker.ReportSuccess(place.Stats!);
         }
 
         response.Dispose();
-        picker.Stats(destination).Leave();
-        metrics.Ended(upstream.Name);
+        picker.Leave(place);
         return ValueTask.CompletedTask;
     }
 }

@@ -1,15 +1,13 @@
 using Gateway.Protocol.Responses;
 using Microsoft.AspNetCore.Http.Features;
-using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Forwarder;
-using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Upstream;
 
 /// <summary>Hands a stateless inference request to the upstream of its model, byte for byte. Errors are left in the features as ApiError.</summary>
 internal sealed class Passthrough(
-    RouteTable routes, UpstreamRegistry registry, IProxyStateLookup clusters, DestinationPicker picker, IHttpForwarder forwarder, UpstreamMetrics metrics,
-    ILogger<Passthrough> logger, PassthroughModelFilter? filter = null, PassthroughLimit? limit = null)
+    RouteTable routes, DestinationPicker picker, PlaceQueue queue, IHttpForwarder forwarder, UpstreamMetrics metrics, TimeProvider time, ILogger<Passthrough> logger,
+    PassthroughModelFilter? filter = null, PassthroughLimit? limit = null, PassthroughTenant? tenantOf = null)
 {
     /// <param name="context">The request.</param>
     /// <param name="path">The path below the upstream's base URL, with a slash before it.</param>
@@ -41,115 +39,124 @@ internal sealed class Passthrough(
     private async ValueTask<ApiError?> ForwardAsync(HttpContext context, string path, PassthroughBody body)
     {
         // Chat Completions says 404 where Responses says 400; a model that the caller may not use is answered like one that does not exist.
-        if (await routes.FindAsync(body.Model, context.RequestAborted) is not { } route || filter?.Invoke(context, body.Model) is not null)
+        if (await routes.FindAsync(body.Model, context.RequestAborted) is not { } found || filter?.Invoke(context, body.Model) is not null)
         {
             return ApiError.ModelNotFound(body.Model) with { Status = StatusCodes.Status404NotFound };
         }
 
-        if (registry.Find(route.Upstream) is not { } upstream || !clusters.TryGetCluster(upstream.Name, out var cluster))
+        var tenant = tenantOf?.Invoke(context) ?? "";
+        return await ForwardAsync(context, path, body, new UpstreamCall
         {
-            return ApiError.UpstreamUnavailable();
-        }
-
-        if (!string.Equals(route.Model, body.Model, StringComparison.Ordinal))
-        {
-            body.ReplaceModel(route.Model);
-        }
-
-        return await ForwardAsync(context, path, body, upstream, cluster);
+            Routes = found,
+            Tenant = tenant,
+            AffinityKey = body.PromptCacheKey is { } key ? UpstreamRequests.AffinityKey(tenant, key) : null,
+        });
     }
 
-    private async ValueTask<ApiError?> ForwardAsync(HttpContext context, string path, PassthroughBody body, ConfiguredUpstream upstream, ClusterState cluster)
+    private async ValueTask<ApiError?> ForwardAsync(HttpContext context, string path, PassthroughBody body, UpstreamCall call)
     {
-        var request = cluster.Model.Config.HttpRequest ?? ForwarderRequestConfig.Empty;
-        var config = request with
+        ApiError? failed = null;
+        var freshLeft = true;
+        while (true)
+        {
+            var mayWait = failed is not { Status: StatusCodes.Status429TooManyRequests };
+            if (call.Attempts > 0 && (call.AttemptsLeft == 0 || !picker.HasUntried(call, mayWait) || !picker.MayAttempt(call)))
+            {
+                return failed;
+            }
+
+            var place = await queue.EnterAsync(call, again: false, mayWait, context.RequestAborted);
+            if (!place.IsTaken)
+            {
+                return failed ?? UpstreamRequests.ErrorOf(place.Missing);
+            }
+
+            if (call.Attempts == 0)
+            {
+                picker.MayAttempt(call);
+            }
+
+            try
+            {
+                (failed, var isLast) = await AttemptAsync(context, path, body, call, place, freshLeft);
+                if (isLast)
+                {
+                    return failed;
+                }
+            }
+            finally
+            {
+                picker.Leave(place);
+            }
+
+            freshLeft = false;
+        }
+    }
+
+    /// <summary>One attempt; a kept-alive connection that turned out to be dead is replaced within it. Without an error it is the last one.</summary>
+    private async ValueTask<(ApiError? Error, bool IsLast)> AttemptAsync(
+        HttpContext context, string path, PassthroughBody body, UpstreamCall call, Place place, bool freshLeft)
+    {
+        body.SetModel(place.Candidate!.Route.Model);
+        call.BeginAttempt();
+        // Known before the answer: an error status is held back only when it can be replaced by another destination's answer.
+        call.FailedAt(place.Stats!, UpstreamFailure.None);
+        var elsewhereLeft = call.AttemptsLeft > 0 && picker.HasUntried(call, mayWait: false) && picker.HasBudget(call);
+        var (forwarded, transformer) = await SendAsync(context, path, body, place, fresh: false, elsewhereLeft);
+        if (freshLeft && !IsAnswered(context, forwarded, transformer) && UpstreamRequests.IsLostConnection(context.GetForwarderErrorFeature()?.Exception))
+        {
+            UpstreamLog.StaleConnection(logger, place.Stats!.Upstream);
+            Undo(context);
+            (forwarded, transformer) = await SendAsync(context, path, body, place, fresh: true, elsewhereLeft);
+        }
+
+        var failure = Report(place, context, forwarded, transformer, call.Attempts);
+        if (IsAnswered(context, forwarded, transformer))
+        {
+            return (null, true);
+        }
+
+        Undo(context);
+        switch (transformer.KeptBack)
+        {
+            case 401 or 403:
+                UpstreamLog.CredentialsRefused(logger, place.Stats!.Upstream, transformer.KeptBack.Value);
+                return (ApiError.UpstreamAuth(), true);
+            case >= 300 and < 400:
+                return (ApiError.UpstreamError("The model server failed."), true);
+            case StatusCodes.Status429TooManyRequests:
+                return (ApiError.RateLimited("The model server is busy.", transformer.RetryAfter ?? TimeSpan.FromSeconds(1)), false);
+            default:
+                call.FailedAt(place.Stats!, failure);
+                return (failure == UpstreamFailure.FirstByteTimeout ? ApiError.UpstreamTimeout() : ApiError.UpstreamUnavailable(), false);
+        }
+    }
+
+    /// <summary>Something went to the client, or an answer with an empty body is complete, or nobody waits any more.</summary>
+    private static bool IsAnswered(HttpContext context, ForwarderError forwarded, PassthroughTransformer transformer) =>
+        context.RequestAborted.IsCancellationRequested || context.Response.HasStarted
+        || (forwarded == ForwarderError.None && transformer.KeptBack is null);
+
+    /// <summary>Takes back what the forwarder left; headers are those of middleware, and stay.</summary>
+    private static void Undo(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status200OK;
+        context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
+    }
+
+    private async ValueTask<(ForwarderError Error, PassthroughTransformer Transformer)> SendAsync(
+        HttpContext context, string path, PassthroughBody body, Place place, bool fresh, bool elsewhereLeft)
+    {
+        var upstream = place.Candidate!.Upstream;
+        var cluster = place.Candidate.Cluster.Model;
+        var destination = place.Stats!.Destination;
+        var config = (cluster.Config.HttpRequest ?? ForwarderRequestConfig.Empty) with
         {
             ActivityTimeout = upstream.FirstByteTimeout > upstream.IdleTimeout ? upstream.FirstByteTimeout : upstream.IdleTimeout,
         };
-        var tried = new HashSet<string>(StringComparer.Ordinal);
-        var fresh = false;
-        var freshLeft = true;
-        DestinationState? destination = null;
-        for (var attempt = 1; ; attempt++)
-        {
-            destination = fresh ? destination : picker.Pick(cluster, affinityKey: null, tried);
-            if (destination is null)
-            {
-                return ApiError.UpstreamUnavailable();
-            }
-
-            // Known before the answer: an error status is held back only when it can be replaced by another destination's answer.
-            tried.Add(destination.DestinationId);
-            var elsewhereLeft = attempt < UpstreamRequests.MaxAttempts && DestinationPicker.HasUntried(cluster, tried);
-            var transformer = new PassthroughTransformer(upstream, destination, path, fresh, elsewhereLeft);
-            Rewind(context, body);
-            var forwarded = await SendAsync(context, upstream, cluster, destination, config, transformer);
-            if (context.RequestAborted.IsCancellationRequested || context.Response.HasStarted)
-            {
-                Report(upstream, cluster, destination, context, forwarded, transformer, attempt);
-                return null;
-            }
-
-            if (forwarded == ForwarderError.None && transformer.KeptBack is null)
-            {
-                // Complete, though nothing was written: an answer with an empty body.
-                Report(upstream, cluster, destination, context, forwarded, transformer, attempt);
-                return null;
-            }
-
-            var cause = context.GetForwarderErrorFeature()?.Exception;
-            // What the forwarder left; headers are those of middleware, and stay.
-            context.Response.StatusCode = StatusCodes.Status200OK;
-            context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
-            if (freshLeft && forwarded != ForwarderError.None && UpstreamRequests.IsLostConnection(cause))
-            {
-                UpstreamLog.StaleConnection(logger, upstream.Name);
-                (fresh, freshLeft) = (true, false);
-                attempt--;
-                continue;
-            }
-
-            (fresh, freshLeft) = (false, false);
-            Report(upstream, cluster, destination, context, forwarded, transformer, attempt);
-            if (transformer.KeptBack is 401 or 403)
-            {
-                UpstreamLog.CredentialsRefused(logger, upstream.Name, transformer.KeptBack.Value);
-                return ApiError.UpstreamAuth();
-            }
-
-            if (transformer.KeptBack is >= 300 and < 400)
-            {
-                return ApiError.UpstreamError("The model server failed.");
-            }
-
-            if (forwarded == ForwarderError.RequestTimedOut)
-            {
-                return ApiError.UpstreamTimeout();
-            }
-
-            if (!elsewhereLeft)
-            {
-                return ApiError.UpstreamUnavailable();
-            }
-        }
-    }
-
-    private async ValueTask<ForwarderError> SendAsync(
-        HttpContext context, ConfiguredUpstream upstream, ClusterState cluster, DestinationState destination, ForwarderRequestConfig config,
-        PassthroughTransformer transformer)
-    {
-        var stats = picker.Stats(destination);
-        stats.Enter();
-        metrics.Started(upstream.Name);
-        try
-        {
-            return await forwarder.SendAsync(context, destination.Model.Config.Address, cluster.Model.HttpClient, config, transformer);
-        }
-        finally
-        {
-            stats.Leave();
-            metrics.Ended(upstream.Name);
-        }
+        var transformer = new PassthroughTransformer(upstream, destination, path, fresh, elsewhereLeft, time);
+        Rewind(context, body);
+        return (await forwarder.SendAsync(context, destination.Model.Config.Address, cluster.HttpClient, config, transformer), transformer);
     }
 
     private static void Rewind(HttpContext context, PassthroughBody body)
@@ -161,27 +168,31 @@ internal sealed class Passthrough(
     }
 
     /// <summary>Counts what happened against the destination, or for it.</summary>
-    private void Report(
-        ConfiguredUpstream upstream, ClusterState cluster, DestinationState destination, HttpContext context, ForwarderError forwarded,
-        PassthroughTransformer transformer, int attempt)
+    private UpstreamFailure Report(Place place, HttpContext context, ForwarderError forwarded, PassthroughTransformer transformer, int attempt)
     {
-        var failure = Failure(context, forwarded, transformer);
-        if (failure is null)
+        var destination = place.Stats!;
+        if (Failure(context, forwarded, transformer) is not { } failure)
         {
-            metrics.Attempted(upstream.Name, Outcome.Cancelled);
-            return;
+            metrics.Attempted(destination.Upstream, Outcome.Cancelled);
+            return UpstreamFailure.None;
         }
 
-        metrics.Attempted(upstream.Name, Outcome.Of(failure.Value));
+        metrics.Attempted(destination.Upstream, Outcome.Of(failure));
         if (failure == UpstreamFailure.None)
         {
             picker.ReportSuccess(destination);
         }
         else if (failure != UpstreamFailure.Refused || UpstreamRequests.IsServerFailure(transformer.Status ?? 0))
         {
-            UpstreamLog.AttemptFailed(logger, upstream.Name, attempt, failure.Value, transformer.Status ?? 0, forwarded.ToString());
-            picker.ReportFailure(cluster, destination, failure.Value);
+            UpstreamLog.AttemptFailed(logger, destination.Upstream, attempt, failure, transformer.Status ?? 0, forwarded.ToString());
+            picker.ReportFailure(destination, failure);
         }
+        else if (transformer.Status == StatusCodes.Status429TooManyRequests)
+        {
+            picker.ReportThrottled(destination, transformer.RetryAfter);
+        }
+
+        return failure;
     }
 
     /// <summary>Null when it was the client who ended it.</summary>

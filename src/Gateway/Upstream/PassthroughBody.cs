@@ -17,6 +17,7 @@ internal sealed class PassthroughBody : IDisposable
 {
     private const long DefaultMaxBytes = 32 * 1024 * 1024;
     private const int MaxModelLength = 512;
+    private const int MaxKeyLength = 1024;
     private const int FirstBuffer = 16 * 1024;
     private const int MaxNesting = 512;
 
@@ -25,6 +26,7 @@ internal sealed class PassthroughBody : IDisposable
     /// <summary>Where the model's name stands in the body, with its quotes if it is JSON.</summary>
     private Range _modelPlace;
     private bool _isJson;
+    private string? _written;
 
     private PassthroughBody()
     {
@@ -32,7 +34,11 @@ internal sealed class PassthroughBody : IDisposable
 
     public int Length { get; private set; }
 
+    /// <summary>The model by the client's name.</summary>
     public string Model { get; private set; } = "";
+
+    /// <summary>Requests with one key share the beginning of their prompts; null when none is given.</summary>
+    public string? PromptCacheKey { get; private set; }
 
     /// <summary>The body from its beginning. Not to be used after <see cref="Dispose"/>.</summary>
     public Stream OpenRead() => new MemoryStream(_buffer, 0, Length, writable: false);
@@ -61,9 +67,15 @@ internal sealed class PassthroughBody : IDisposable
         }
     }
 
-    /// <summary>Writes the upstream's name of the model over the client's.</summary>
-    public void ReplaceModel(string model)
+    /// <summary>Writes the upstream's name of the model where the client's stood.</summary>
+    public void SetModel(string model)
     {
+        if (string.Equals(model, _written ?? Model, StringComparison.Ordinal))
+        {
+            return;
+        }
+
+        _written = model;
         var name = Encoding.UTF8.GetBytes(_isJson ? $"\"{JavaScriptEncoder.Default.Encode(model)}\"" : model);
         var (start, length) = _modelPlace.GetOffsetAndLength(Length);
         var replaced = ArrayPool<byte>.Shared.Rent(Length - length + name.Length);
@@ -160,7 +172,14 @@ internal sealed class PassthroughBody : IDisposable
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 var isModel = reader.ValueTextEquals("model"u8);
+                var isKey = reader.ValueTextEquals("prompt_cache_key"u8);
                 reader.Read();
+                if (isKey && reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= MaxKeyLength)
+                {
+                    PromptCacheKey = reader.GetString();
+                    continue;
+                }
+
                 if (!isModel)
                 {
                     reader.Skip();

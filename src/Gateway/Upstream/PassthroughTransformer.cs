@@ -8,7 +8,7 @@ namespace Gateway.Upstream;
 /// back: <see cref="KeptBack"/> is then set and nothing was written.
 /// </summary>
 internal sealed class PassthroughTransformer(
-    ConfiguredUpstream upstream, DestinationState destination, string path, bool fresh, bool elsewhereLeft) : HttpTransformer
+    ConfiguredUpstream upstream, DestinationState destination, string path, bool fresh, bool elsewhereLeft, TimeProvider time) : HttpTransformer
 {
     /// <summary>The client's own credentials, and what belongs to its account elsewhere.</summary>
     private static readonly string[] Withheld =
@@ -19,6 +19,9 @@ internal sealed class PassthroughTransformer(
 
     /// <summary>The answer's status; null while there is none.</summary>
     public int? Status { get; private set; }
+
+    /// <summary>How long the upstream asks to wait; null when it does not say.</summary>
+    public TimeSpan? RetryAfter { get; private set; }
 
     public override async ValueTask TransformRequestAsync(
         HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
@@ -48,6 +51,7 @@ internal sealed class PassthroughTransformer(
         }
 
         Status = (int)proxyResponse.StatusCode;
+        RetryAfter = Status == StatusCodes.Status429TooManyRequests ? UpstreamRequests.RetryAfter(proxyResponse, time) : null;
         // A refused key is the operator's matter, and the client would take it for its own. A redirect names an address inside.
         if (Status is 401 or 403 or (>= 300 and < 400) || (elsewhereLeft && (Status == 429 || UpstreamRequests.IsServerFailure(Status.Value))))
         {

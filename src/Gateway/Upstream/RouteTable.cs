@@ -1,11 +1,12 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using Gateway.Protocol.Translation;
 
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Which upstream serves which model. Names in the configuration go before its globs, and those before discovered names; of several upstreams
-/// the first by name. A model that is not here is unknown: upstreams are never asked by trying.
+/// Which upstreams serve which model. Names in the configuration go before its globs, and those before discovered names; all upstreams that serve
+/// the model in the same way share it. A model that is not here is unknown: upstreams are never asked by trying.
 /// </summary>
 internal sealed class RouteTable : IDisposable
 {
@@ -31,10 +32,10 @@ internal sealed class RouteTable : IDisposable
     }
 
     /// <summary>Where requests for the model go; null when it is unknown.</summary>
-    public ChatRoute? Find(string model) => Volatile.Read(ref _routes).Find(model);
+    public ModelRoutes? Find(string model) => Volatile.Read(ref _routes).Find(model);
 
     /// <summary>As <see cref="Find"/>, but just after the start waits some seconds for the first lists of models before saying "unknown".</summary>
-    public async ValueTask<ChatRoute?> FindAsync(string model, CancellationToken cancellationToken)
+    public async ValueTask<ModelRoutes?> FindAsync(string model, CancellationToken cancellationToken)
     {
         if (Find(model) is { } route)
         {
@@ -99,84 +100,116 @@ internal sealed class RouteTable : IDisposable
     /// <summary>One immutable state of the table.</summary>
     private sealed class Routes
     {
-        private readonly FrozenDictionary<string, ChatRoute> _exact;
-        private readonly FrozenDictionary<string, ChatRoute> _discovered;
-        private readonly (ModelRule Rule, ConfiguredUpstream Upstream)[] _globs;
+        /// <summary>Names come from clients: a table of what globs make of them must not grow without end.</summary>
+        private const int MostByGlob = 1024;
+
+        private readonly FrozenDictionary<string, ModelRoutes> _exact;
+        private readonly FrozenDictionary<string, ModelRoutes> _discovered;
+        private readonly ConcurrentDictionary<string, ModelRoutes> _byGlob = new(StringComparer.Ordinal);
+        private readonly IReadOnlyList<ConfiguredUpstream> _upstreams;
 
         public Routes(IReadOnlyList<ConfiguredUpstream> upstreams, long startedAt)
         {
-            var exact = new Dictionary<string, ChatRoute>(StringComparer.Ordinal);
-            var discovered = new Dictionary<string, ChatRoute>(StringComparer.Ordinal);
-            var globs = new List<(ModelRule, ConfiguredUpstream)>();
-            var list = new SortedDictionary<string, ServedModel>(StringComparer.Ordinal);
-            foreach (var upstream in upstreams)
+            // Stable: those of equal priority stay in the order of their names.
+            _upstreams = [.. upstreams.OrderBy(static upstream => upstream.Priority)];
+            var exact = new Dictionary<string, List<ChatRoute>>(StringComparer.Ordinal);
+            var discovered = new Dictionary<string, List<ChatRoute>>(StringComparer.Ordinal);
+            foreach (var upstream in _upstreams)
             {
-                foreach (var rule in upstream.Models)
+                foreach (var rule in upstream.Models.Where(static rule => !rule.IsGlob).DistinctBy(static rule => rule.Name, StringComparer.Ordinal))
                 {
-                    if (rule.IsGlob)
-                    {
-                        globs.Add((rule, upstream));
-                    }
-                    else if (exact.TryAdd(rule.Name, Route(upstream, rule.UpstreamName ?? rule.Name)))
-                    {
-                        list[rule.Name] = new ServedModel(rule.Name, upstream.Name, startedAt);
-                    }
+                    Add(exact, rule.Name, Route(upstream, rule.UpstreamName ?? rule.Name));
+                }
+
+                foreach (var model in upstream.Models.Count == 0 ? upstream.Discovered ?? [] : [])
+                {
+                    Add(discovered, model.Id, Route(upstream, model.Id));
                 }
             }
 
-            _globs = [.. globs];
-            _exact = exact.ToFrozenDictionary(StringComparer.Ordinal);
-            foreach (var upstream in upstreams)
-            {
-                foreach (var model in upstream.Discovered ?? [])
-                {
-                    // With names configured, others are not served; with globs, what matches them is listed too.
-                    if (upstream.Models.Count > 0 && !upstream.Models.Any(m => m is { IsGlob: true, UpstreamName: null } && m.Matches(model.Id)))
-                    {
-                        continue;
-                    }
-
-                    if (upstream.Models.Count == 0)
-                    {
-                        discovered.TryAdd(model.Id, Route(upstream, model.Id));
-                    }
-
-                    var owner = MatchGlob(model.Id)?.Upstream ?? upstream;
-                    list.TryAdd(model.Id, new ServedModel(model.Id, owner.Name, model.Created ?? startedAt));
-                }
-            }
-
-            _discovered = discovered.ToFrozenDictionary(StringComparer.Ordinal);
-            List = [.. list.Values];
+            _exact = Freeze(exact);
+            _discovered = Freeze(discovered);
+            List = MakeList(startedAt);
         }
 
         public IReadOnlyList<ServedModel> List { get; }
 
-        public ChatRoute? Find(string model)
+        public ModelRoutes? Find(string model)
         {
-            if (_exact.TryGetValue(model, out var route))
+            if (_exact.TryGetValue(model, out var routes) || _byGlob.TryGetValue(model, out routes))
             {
-                return route;
+                return routes;
             }
 
-            return MatchGlob(model) is { } match
-                ? Route(match.Upstream, match.Rule.UpstreamName ?? model) with { ByPattern = match.Rule.UpstreamName is null }
-                : _discovered.GetValueOrDefault(model);
+            if (MatchGlobs(model) is not { Count: > 0 } matches)
+            {
+                return _discovered.GetValueOrDefault(model);
+            }
+
+            routes = new ModelRoutes(matches);
+            return _byGlob.Count < MostByGlob ? _byGlob.GetOrAdd(model, routes) : routes;
         }
 
-        private (ModelRule Rule, ConfiguredUpstream Upstream)? MatchGlob(string model)
+        /// <summary>The upstreams with a glob that the name matches; when some of them name the model in their lists, only those.</summary>
+        private List<ChatRoute> MatchGlobs(string model)
         {
-            foreach (var match in _globs)
+            List<ChatRoute> matching = [], naming = [];
+            foreach (var upstream in _upstreams)
             {
-                if (match.Rule.Matches(model))
+                if (upstream.Models.FirstOrDefault(rule => rule.IsGlob && rule.Matches(model)) is not { } rule)
                 {
-                    return match;
+                    continue;
+                }
+
+                var route = Route(upstream, rule.UpstreamName ?? model) with { ByPattern = rule.UpstreamName is null };
+                matching.Add(route);
+                if (upstream.Discovered?.Any(known => string.Equals(known.Id, route.Model, StringComparison.Ordinal)) == true)
+                {
+                    naming.Add(route);
                 }
             }
 
-            return null;
+            return naming.Count > 0 ? naming : matching;
         }
 
-        private static ChatRoute Route(ConfiguredUpstream upstream, string model) => new(upstream.Name, model, upstream.Profile);
+        private List<ServedModel> MakeList(long startedAt)
+        {
+            var list = new SortedDictionary<string, ServedModel>(StringComparer.Ordinal);
+            foreach (var (name, routes) in _exact)
+            {
+                list[name] = new ServedModel(name, routes.First.Upstream, startedAt);
+            }
+
+            foreach (var upstream in _upstreams)
+            {
+                foreach (var model in upstream.Discovered ?? [])
+                {
+                    // With names configured, others are not served; with globs, what matches them is listed too.
+                    if (upstream.Models.Count == 0 || upstream.Models.Any(m => m is { IsGlob: true, UpstreamName: null } && m.Matches(model.Id)))
+                    {
+                        var owner = MatchGlobs(model.Id) is [var first, ..] ? first.Upstream : upstream.Name;
+                        list.TryAdd(model.Id, new ServedModel(model.Id, owner, model.Created ?? startedAt));
+                    }
+                }
+            }
+
+            return [.. list.Values];
+        }
+
+        private static void Add(Dictionary<string, List<ChatRoute>> table, string name, ChatRoute route)
+        {
+            if (!table.TryGetValue(name, out var routes))
+            {
+                table[name] = routes = [];
+            }
+
+            routes.Add(route);
+        }
+
+        private static FrozenDictionary<string, ModelRoutes> Freeze(Dictionary<string, List<ChatRoute>> table) =>
+            table.ToFrozenDictionary(static pair => pair.Key, static pair => new ModelRoutes(pair.Value), StringComparer.Ordinal);
+
+        private static ChatRoute Route(ConfiguredUpstream upstream, string model) =>
+            new(upstream.Name, model, upstream.Profile) { Priority = upstream.Priority };
     }
 }

@@ -4,6 +4,8 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Health;
+using Yarp.ReverseProxy.Model;
 using Yarp.ReverseProxy.ServiceDiscovery;
 
 namespace Gateway.Upstream;
@@ -19,13 +21,21 @@ internal static class UpstreamEndpoints
         var services = builder.Services;
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<DiscoveryOptions>().BindConfiguration(DiscoveryOptions.Section).ValidateOnStart();
+        services.AddOptions<RoutingOptions>().BindConfiguration(RoutingOptions.Section).ValidateOnStart();
         services.AddOptions<PassthroughOptions>().BindConfiguration(PassthroughOptions.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<DiscoveryOptions>, DiscoveryOptionsValidator>();
+        services.AddSingleton<IValidateOptions<RoutingOptions>, RoutingOptionsValidator>();
         services.AddSingleton<IValidateOptions<PassthroughOptions>, PassthroughOptionsValidator>();
 
         services.AddSingleton<UpstreamRegistry>();
         services.AddSingleton<RouteTable>();
         services.AddSingleton<DestinationPicker>();
+        services.AddSingleton<IClusterChangeListener>(static provider => provider.GetRequiredService<DestinationPicker>());
+        services.AddSingleton<PlaceQueue>();
+        services.AddSingleton<HealthProbes>();
+        services.AddSingleton<IActiveHealthCheckPolicy>(static provider => provider.GetRequiredService<HealthProbes>());
+        services.AddSingleton<IProbingRequestFactory>(static provider => provider.GetRequiredService<HealthProbes>());
+        services.AddSingleton<IAvailableDestinationsPolicy, AnsweringDestinations>();
         services.AddSingleton<UpstreamMetrics>();
         services.AddSingleton<ChatClient>();
         services.AddSingleton<Passthrough>();
@@ -48,6 +58,7 @@ internal static class UpstreamEndpoints
         app.MapGatewayModels();
         // Always, even without routes of its own: it is what loads the clusters.
         app.MapReverseProxy();
+        app.Services.GetRequiredService<DestinationPicker>().Start();
         return app;
     }
 }

@@ -15,7 +15,7 @@ internal static partial class UpstreamLog
     [LoggerMessage(3003, LogLevel.Warning, "A destination's name was not resolved ({Reason}); its last addresses are known: {Known}.")]
     public static partial void NameNotResolved(ILogger logger, string reason, bool known);
 
-    [LoggerMessage(3004, LogLevel.Warning, "A destination of upstream {Upstream} is left alone for {Seconds} s after failures, the last of them {Failure}.")]
+    [LoggerMessage(3004, LogLevel.Warning, "A destination of upstream {Upstream} is left alone for {Seconds} s, as long as there is another, after failures, the last of them {Failure}.")]
     public static partial void DestinationTakenOut(ILogger logger, string upstream, UpstreamFailure failure, double seconds);
 
     [LoggerMessage(3005, LogLevel.Information, "Upstream {Upstream} names {Count} model(s).")]

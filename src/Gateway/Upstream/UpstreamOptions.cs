@@ -38,4 +38,44 @@ internal sealed class UpstreamOptions
 
     /// <summary>The longest silence between chunks. Default: 2 minutes.</summary>
     public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>
+    /// Of several upstreams that serve a model, those with the lowest number get its requests; the next only when all of their destinations are
+    /// out, full, or have failed the request. Default: 0.
+    /// </summary>
+    public int Priority { get; set; }
+
+    /// <summary>Share of the load of each of its destinations among those of equal priority, 1 to 1000. Default: 1.</summary>
+    public int Weight { get; set; } = 1;
+
+    /// <summary>The most requests at once of this replica of the gateway at each destination, at least 1. Default: any number.</summary>
+    public int? MaxConcurrentRequests { get; set; }
+
+    /// <summary>The most requests that wait while every destination has as many as it may, 0 to 100000. Default: 100.</summary>
+    public int MaxQueued { get; set; } = 100;
+
+    /// <summary>The longest wait for a place. Default: 30 seconds.</summary>
+    public TimeSpan QueueTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How the destinations are asked whether they are alive.</summary>
+    public HealthOptions Health { get; set; } = new();
+}
+
+/// <summary>
+/// Every destination is asked by GET, with the upstream's credentials, whether it is alive. Three failures in a row take it out, one answer brings it
+/// back. Every answer but a 5xx is one: a server that wants another path or key still works.
+/// </summary>
+internal sealed class HealthOptions
+{
+    /// <summary>
+    /// What is asked for: below the base URL, or from the server's root when it begins with a slash, such as <c>/health</c>. Empty asks nothing.
+    /// Default: <c>models</c>.
+    /// </summary>
+    public string? Path { get; set; } = "models";
+
+    /// <summary>Time between two questions. Default: 10 seconds.</summary>
+    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The longest wait for an answer. Default: 5 seconds.</summary>
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(5);
 }

@@ -59,9 +59,16 @@ internal sealed class UpstreamProxyConfigProvider : IProxyConfigProvider, IDispo
             Destinations = upstream.Addresses.ToDictionary(a => a, a => new DestinationConfig { Address = a }, StringComparer.OrdinalIgnoreCase),
             HealthCheck = new HealthCheckConfig
             {
-                Passive = new PassiveHealthCheckConfig { Enabled = true, ReactivationPeriod = DestinationPicker.ReactivationPeriod },
-                // All are better than none: the last destination is never taken out.
-                AvailableDestinationsPolicy = "HealthyOrPanic",
+                Active = upstream.Health is { } health ? new ActiveHealthCheckConfig
+                {
+                    Enabled = true,
+                    Interval = health.Interval,
+                    Timeout = health.Timeout,
+                    Policy = HealthProbes.Policy,
+                    // Not used by our own factory of probes; here so that a change of it is one of the cluster.
+                    Path = health.Path,
+                } : null,
+                AvailableDestinationsPolicy = AnsweringDestinations.Policy,
             },
             Metadata = metadata,
         };

@@ -13,6 +13,9 @@ internal static partial class UpstreamReader
     /// <summary>The name of the built-in upstream, of its profile and of its model.</summary>
     public const string DemoName = "demo";
 
+    private const int MostWeight = 1000;
+    private const int MostQueued = 100_000;
+
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(1);
 
     /// <summary>The upstreams in the order of the configuration; the built-in one when none is configured.</summary>
@@ -66,6 +69,8 @@ internal static partial class UpstreamReader
         CheckTimeout(section, nameof(options.ConnectTimeout), options.ConnectTimeout, errors);
         CheckTimeout(section, nameof(options.FirstByteTimeout), options.FirstByteTimeout, errors);
         CheckTimeout(section, nameof(options.IdleTimeout), options.IdleTimeout, errors);
+        CheckRouting(section, options, errors);
+        CheckHealth(section, options.Health, errors);
         var key = ReadKey(section, options, errors);
         if (errors.Count > before || profile is null)
         {
@@ -83,6 +88,12 @@ internal static partial class UpstreamReader
             ConnectTimeout = options.ConnectTimeout,
             FirstByteTimeout = options.FirstByteTimeout,
             IdleTimeout = options.IdleTimeout,
+            Priority = options.Priority,
+            Weight = options.Weight,
+            MaxConcurrentRequests = options.MaxConcurrentRequests,
+            MaxQueued = options.MaxQueued,
+            QueueTimeout = options.QueueTimeout,
+            Health = string.IsNullOrEmpty(options.Health.Path) ? null : options.Health,
             Fingerprint = string.Join('\n', section.AsEnumerable().OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => $"{p.Key}={p.Value}")),
         };
     }
@@ -254,6 +265,35 @@ internal static partial class UpstreamReader
     public static string ReadKeyFile(string path) => File.ReadAllText(path).Trim();
 
     public static bool IsKey(string key) => key.Length > 0 && !key.AsSpan().ContainsAnyExceptInRange('!', '~');
+
+    private static void CheckRouting(IConfigurationSection section, UpstreamOptions options, List<string> errors)
+    {
+        CheckNumber(section, nameof(options.Weight), options.Weight, 1, MostWeight, errors);
+        CheckNumber(section, nameof(options.MaxConcurrentRequests), options.MaxConcurrentRequests ?? 1, 1, int.MaxValue, errors);
+        CheckNumber(section, nameof(options.MaxQueued), options.MaxQueued, 0, MostQueued, errors);
+        CheckTimeout(section, nameof(options.QueueTimeout), options.QueueTimeout, errors);
+    }
+
+    private static void CheckHealth(IConfigurationSection section, HealthOptions options, List<string> errors)
+    {
+        var health = section.GetSection(nameof(UpstreamOptions.Health));
+        if (options.Path is { } path && (path.AsSpan().ContainsAny('#', '\\') || path.StartsWith("//", StringComparison.Ordinal)
+            || path.AsSpan().ContainsAnyExceptInRange('!', '~') || Uri.TryCreate(path, UriKind.Absolute, out var uri) && !uri.IsFile))
+        {
+            errors.Add($"{health.Path}:Path is '{path}': it must be a path such as models or /health.");
+        }
+
+        CheckTimeout(health, nameof(options.Interval), options.Interval, errors);
+        CheckTimeout(health, nameof(options.Timeout), options.Timeout, errors);
+    }
+
+    private static void CheckNumber(IConfigurationSection section, string key, int value, int least, int most, List<string> errors)
+    {
+        if (value < least || value > most)
+        {
+            errors.Add($"{section.Path}:{key} is '{value}': it must be {(most == int.MaxValue ? $"at least {least}" : $"{least} to {most}")}.");
+        }
+    }
 
     private static void CheckTimeout(IConfigurationSection section, string key, TimeSpan value, List<string> errors)
     {

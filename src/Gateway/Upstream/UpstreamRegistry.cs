@@ -33,7 +33,7 @@ internal sealed class UpstreamRegistry : IDisposable
     /// <summary>Raised after <see cref="All"/> has changed.</summary>
     public event Action? Changed;
 
-    /// <summary>In the order in which they are preferred for a model that several serve: by name, since configuration has no other order.</summary>
+    /// <summary>By name, since configuration has no other order.</summary>
     public IReadOnlyList<ConfiguredUpstream> All => Volatile.Read(ref _current).All;
 
     public ConfiguredUpstream? Find(string name) => Volatile.Read(ref _current).ByName.GetValueOrDefault(name);

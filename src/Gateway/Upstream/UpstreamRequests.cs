@@ -1,4 +1,5 @@
 using System.Net;
+using Gateway.Protocol.Responses;
 
 namespace Gateway.Upstream;
 
@@ -45,6 +46,17 @@ internal static class UpstreamRequests
     {
         HttpRequestError: HttpRequestError.Unknown,
         InnerException: IOException,
+    };
+
+    /// <summary>The key of calls that prefer one destination: nobody's key is another tenant's.</summary>
+    public static string AffinityKey(string tenant, string key) => $"{tenant}/{key}";
+
+    /// <summary>What a client is told whose call has no place.</summary>
+    public static ApiError ErrorOf(NoPlace missing) => missing switch
+    {
+        NoPlace.QueueFull => ApiError.UpstreamOverloaded("All model servers of this model are busy, and too many requests wait for them already."),
+        NoPlace.QueueTimeout or NoPlace.Full => ApiError.UpstreamOverloaded("All model servers of this model are busy."),
+        _ => ApiError.UpstreamUnavailable(),
     };
 
     /// <summary>How long the upstream asks to wait; null when it does not say.</summary>

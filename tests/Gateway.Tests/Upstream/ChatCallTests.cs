@@ -1,5 +1,4 @@
 using System.IO.Pipelines;
-using Gateway.Protocol.Translation;
 using Gateway.Upstream;
 
 namespace Gateway.Tests.Upstream;
@@ -9,19 +8,19 @@ public sealed class ChatCallTests
     [Fact]
     public async Task Body_AConnectionStillReadsIt_IsInUseUntilItHasOrFails()
     {
-        var call = new ChatCall { Route = new ChatRoute("main", "m", RouteProfile.Generic), Body = new byte[100], Stream = false };
+        var body = new ChatBody(new byte[100], stream: false);
         var slow = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1, useSynchronizationContext: false));
         using var cancellation = new CancellationTokenSource();
-        using var first = call.MakeContent();
-        using var second = call.MakeContent();
+        using var first = body.MakeContent();
+        using var second = body.MakeContent();
 
         var reading = first.CopyToAsync(slow.Writer.AsStream(), cancellation.Token);
         await second.CopyToAsync(Stream.Null, CancellationToken.None);
 
-        Assert.True(call.IsBodyInUse);
+        Assert.True(body.IsInUse);
         Assert.Equal(100, first.Headers.ContentLength);
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
-        Assert.False(call.IsBodyInUse);
+        Assert.False(body.IsInUse);
     }
 }

@@ -115,5 +115,5 @@ public sealed class DemoTests
     }
 
     private static async Task<ChatReply> SendAsync(UpstreamHost host, string body, bool stream) => await host.Chat.SendAsync(
-        new ChatCall { Route = (await host.Routes.FindAsync("demo", default))!, Body = Encoding.UTF8.GetBytes(body), Stream = stream }, default);
+        ChatCall.To((await host.Routes.FindAsync("demo", default))!.First, Encoding.UTF8.GetBytes(body), stream), default);
 }

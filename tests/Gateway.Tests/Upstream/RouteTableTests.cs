@@ -32,19 +32,19 @@ public sealed class RouteTableTests
         Assert.Null(host.Routes.Find("Small"));
         Assert.Equal([("big", "c"), ("org/one", "b"), ("other", "a"), ("small", "c")], host.Routes.List().Select(m => (m.Id, m.Upstream)));
 
-        (string, string)? Place(string model) => host.Routes.Find(model) is { } r ? (r.Upstream, r.Model) : null;
+        (string, string)? Place(string model) => host.Routes.Find(model)?.First is { } r ? (r.Upstream, r.Model) : null;
     }
 
     [Fact]
     public async Task Remember_ChangesTheProfileForLaterRequestsOnly()
     {
         await using var host = await UpstreamHost.StartAsync(UpstreamHost.Refusing());
-        var before = host.Routes.Find("m")!;
+        var before = host.Routes.Find("m")!.First;
 
         host.Routes.Remember(before, p => p with { StreamOptions = false });
 
         Assert.True(before.Profile.StreamOptions);
-        Assert.False(host.Routes.Find("m")!.Profile.StreamOptions);
+        Assert.False(host.Routes.Find("m")!.First.Profile.StreamOptions);
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class RouteTableTests
         Assert.False(finding.IsCompleted);
         release.SetResult();
 
-        Assert.Equal("main", (await finding.WaitAsync(TimeSpan.FromSeconds(5)))!.Upstream);
+        Assert.Equal("main", (await finding.WaitAsync(TimeSpan.FromSeconds(5)))!.First.Upstream);
     }
 
     [Fact]
@@ -107,19 +107,19 @@ public sealed class RouteTableTests
         await using var one = await FakeServer.AnswerAsync(200, "1");
         await using var two = await FakeServer.AnswerAsync(200, "2");
         await using var host = await UpstreamHost.StartAsync(one.Address);
-        host.Routes.Remember(host.Routes.Find("m")!, p => p with { StreamOptions = false });
+        host.Routes.Remember(host.Routes.Find("m")!.First, p => p with { StreamOptions = false });
 
         host.Reload(("Gateway:Upstreams:next:Address", two.Address), ("Gateway:Upstreams:next:Models:0", "n"));
         await Until.TrueAsync(async () => await AnswerOfAsync("n") == "2");
         Assert.Equal("1", await AnswerOfAsync("m"));
-        Assert.False(host.Routes.Find("m")!.Profile.StreamOptions);
+        Assert.False(host.Routes.Find("m")!.First.Profile.StreamOptions);
 
         host.Reload(("Gateway:Upstreams:main:Addresses:0", two.Address));
         await Until.TrueAsync(async () => await AnswerOfAsync("m") == "2");
-        Assert.True(host.Routes.Find("m")!.Profile.StreamOptions);
+        Assert.True(host.Routes.Find("m")!.First.Profile.StreamOptions);
 
         host.Reload(("Gateway:Upstreams:next:Models:0", "n=other"), ("Gateway:Upstreams:main:Profile", "no-such-profile"));
-        Assert.Equal("n", host.Routes.Find("n")!.Model);
+        Assert.Equal("n", host.Routes.Find("n")!.First.Model);
 
         host.Reload(("Gateway:Upstreams:main:Profile", null), ("Gateway:Upstreams:next:Models:0", "k"));
         Assert.Null(host.Routes.Find("n"));
@@ -128,7 +128,7 @@ public sealed class RouteTableTests
         async Task<string> AnswerOfAsync(string model)
         {
             await using var reply = await host.Chat.SendAsync(
-                new ChatCall { Route = host.Routes.Find(model)!, Body = "{}"u8.ToArray(), Stream = false }, default);
+                ChatCall.To(host.Routes.Find(model)!.First, "{}"u8.ToArray(), stream: false), default);
             return await new StreamReader(reply.Body).ReadToEndAsync();
         }
     }

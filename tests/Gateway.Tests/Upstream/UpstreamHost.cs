@@ -86,11 +86,13 @@ internal sealed class UpstreamHost : IAsyncDisposable
     public ValueTask<ChatReply> SendAsync(string body = "{}", bool stream = false, CancellationToken cancellationToken = default) =>
         Chat.SendAsync(Call(body, stream), cancellationToken);
 
-    public ChatCall Call(string body = "{}", bool stream = false) => new()
+    /// <summary>A call to everything that serves the model.</summary>
+    public ChatCall Call(string body = "{}", bool stream = false, string model = "m", string? affinityKey = null, string tenant = "") => new()
     {
-        Route = Routes.Find("m") ?? new ChatRoute("main", "m", RouteProfile.Generic),
-        Body = System.Text.Encoding.UTF8.GetBytes(body),
-        Stream = stream,
+        Routes = Routes.Find(model) ?? new ModelRoutes([new ChatRoute("main", model, RouteProfile.Generic)]),
+        Write = _ => new ChatBody(System.Text.Encoding.UTF8.GetBytes(body), stream),
+        AffinityKey = affinityKey,
+        Tenant = tenant,
     };
 
     /// <summary>A port on which nobody listens.</summary>
