@@ -1,5 +1,6 @@
 using System.Net;
 using Gateway.Telemetry;
+using Gateway.Upstream.Probing;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Configuration;
@@ -20,6 +21,8 @@ internal static class UpstreamEndpoints
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<DiscoveryOptions>().BindConfiguration(DiscoveryOptions.Section).ValidateOnStart();
         services.AddOptions<PassthroughOptions>().BindConfiguration(PassthroughOptions.Section).ValidateOnStart();
+        services.AddOptions<ProbingOptions>().BindConfiguration(ProbingOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<ProbingOptions>, ProbingOptionsValidator>();
         services.AddSingleton<IValidateOptions<DiscoveryOptions>, DiscoveryOptionsValidator>();
         services.AddSingleton<IValidateOptions<PassthroughOptions>, PassthroughOptionsValidator>();
 
@@ -30,6 +33,7 @@ internal static class UpstreamEndpoints
         services.AddSingleton<ChatClient>();
         services.AddSingleton<Passthrough>();
         services.AddHostedService<ModelDiscovery>();
+        services.AddHostedService<UpstreamProber>();
         services.AddSingleton<IStartupLine, UpstreamLine>();
 
         services.TryAddSingleton<UpstreamDestinationResolver.Lookup>((host, token) => Dns.GetHostAddressesAsync(host, token));
