@@ -183,7 +183,7 @@ internal sealed class CapabilityProbe
 
     private async Task<bool> SystemAsync(ProbeClient client, CancellationToken cancellationToken)
     {
-        var (verdict, answer) = await AskAsync(client, Body(ProbeMessages.WithInstruction("system")), cancellationToken);
+        var (verdict, answer) = await AskAsync(client, Body(ProbeMessages.WithSystem()), cancellationToken);
         if (verdict == ProbeVerdict.Unknown)
         {
             return false;
@@ -209,13 +209,12 @@ internal sealed class CapabilityProbe
             return true;
         }
 
-        var (verdict, answer) = await AskAsync(client, Body(ProbeMessages.WithLateSystem()), cancellationToken);
+        var (verdict, isSeen) = await AskLateAsync(client, "system", cancellationToken);
         if (verdict == ProbeVerdict.Unknown)
         {
             return false;
         }
 
-        var isSeen = verdict == ProbeVerdict.Yes && PromptTokens(answer) - _systemTokens >= ProbeMessages.InstructionWords;
         Found("late_system_message", isSeen ? Yes : verdict == ProbeVerdict.Yes ? "ignored" : NoWord);
         // Other models of the upstream might refuse or lose it; joined with the first one it is safe with all of them.
         if (isSeen && _isOnlyModel && _row.SystemMerge == SystemMerge.All)
@@ -226,6 +225,7 @@ internal sealed class CapabilityProbe
         return true;
     }
 
+    /// <summary>Asked where it will stand: a kept developer message stays in its place in the history.</summary>
     private async Task<bool> DeveloperAsync(ProbeClient client, CancellationToken cancellationToken)
     {
         if (!_hasSystem || !IsOpen("developer_role"))
@@ -233,34 +233,39 @@ internal sealed class CapabilityProbe
             return true;
         }
 
-        var (verdict, answer) = await AskAsync(client, Body(ProbeMessages.WithInstruction("developer")), cancellationToken);
+        var (verdict, isSeen) = await AskLateAsync(client, "developer", cancellationToken);
         if (verdict == ProbeVerdict.Unknown)
         {
             return false;
         }
 
-        var tokens = PromptTokens(answer);
-        if (verdict == ProbeVerdict.No || tokens is null || _plainTokens is null || tokens == _plainTokens)
+        if (!isSeen)
         {
-            Found("developer_role", verdict == ProbeVerdict.No ? NoWord : tokens is null || _plainTokens is null ? "unclear" : "ignored");
+            Found("developer_role", verdict == ProbeVerdict.Yes ? "ignored" : NoWord);
             return true;
         }
 
         // A template that prints whatever role it is given has not learned this one.
-        var (anyVerdict, anyAnswer) = await AskAsync(client, Body(ProbeMessages.WithInstruction(ProbeMessages.NoRole)), cancellationToken);
+        var (anyVerdict, isAnySeen) = await AskLateAsync(client, ProbeMessages.NoRole, cancellationToken);
         if (anyVerdict == ProbeVerdict.Unknown)
         {
             return false;
         }
 
-        var isKnown = anyVerdict == ProbeVerdict.No || PromptTokens(anyAnswer) == _plainTokens;
-        Found("developer_role", isKnown ? Yes : "any role");
-        if (isKnown && _isOnlyModel)
+        Found("developer_role", isAnySeen ? "any role" : Yes);
+        if (!isAnySeen && _isOnlyModel)
         {
             Learn("developer_role", "keep");
         }
 
         return true;
+    }
+
+    /// <summary>Whether the server takes instructions in this role in the middle, and whether the model sees them, by the tokens of the prompt.</summary>
+    private async Task<(ProbeVerdict Verdict, bool IsSeen)> AskLateAsync(ProbeClient client, string role, CancellationToken cancellationToken)
+    {
+        var (verdict, answer) = await AskAsync(client, Body(ProbeMessages.WithLateInstruction(role)), cancellationToken);
+        return (verdict, verdict == ProbeVerdict.Yes && PromptTokens(answer) - _systemTokens >= ProbeMessages.InstructionWords);
     }
 
     private async Task<bool> TwoUsersAsync(ProbeClient client, CancellationToken cancellationToken)

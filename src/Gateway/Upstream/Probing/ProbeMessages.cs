@@ -23,13 +23,13 @@ internal static class ProbeMessages
 
     public static JsonArray Plain() => [Message("user", Question)];
 
-    /// <summary>Instructions in this role before the question.</summary>
-    public static JsonArray WithInstruction(string role) => [Message(role, Instruction), Message("user", Question)];
+    /// <summary>Instructions before the question.</summary>
+    public static JsonArray WithSystem() => [Message("system", Instruction), Message("user", Question)];
 
-    /// <summary>A second system message in the middle.</summary>
-    public static JsonArray WithLateSystem() =>
+    /// <summary>Further instructions in this role in the middle, where every role but user and assistant is hardest to place.</summary>
+    public static JsonArray WithLateInstruction(string role) =>
     [
-        Message("system", Instruction), Message("user", Question), Message("assistant", "Hi"), Message("system", Instruction), Message("user", Question),
+        Message("system", Instruction), Message("user", Question), Message("assistant", "Hi"), Message(role, Instruction), Message("user", Question),
     ];
 
     public static JsonArray TwoUsers() => [Message("user", Question), Message("user", Question)];
