@@ -135,11 +135,15 @@ public static partial class ChatRequestWriter
             suffix.Append(choice.IsNamed ? $"You must answer by calling the tool '{tools[0].UpstreamName}'." : "You must answer by calling one of the tools.");
         }
 
-        if (chat.Profile.JsonSchema == JsonSchemaMode.JsonObjectPlusPrompt && settings.Format.Kind == TextFormatKind.JsonSchema && SendsFormat(chat))
+        if (chat.Profile.JsonSchema != JsonSchemaMode.ResponseFormat && settings.Format.Kind == TextFormatKind.JsonSchema && SendsFormat(chat))
         {
             suffix.Append(suffix.Length > 0 ? "\n\n" : "")
                 .Append("Answer with a JSON object that matches this JSON schema, and nothing else:\n")
                 .Append(Encoding.UTF8.GetString(settings.Format.Schema.Span));
+        }
+        else if (chat.Profile.JsonSchema == JsonSchemaMode.None && settings.Format.Kind == TextFormatKind.JsonObject && SendsFormat(chat))
+        {
+            suffix.Append(suffix.Length > 0 ? "\n\n" : "").Append("Answer with a JSON object and nothing else.");
         }
 
         return suffix.Length > 0 ? suffix.ToString() : null;

@@ -186,9 +186,15 @@ internal sealed partial class MessageAssembler
             return AddInput(item, developer.Content, content, textOnly: true) ?? Append(developer);
         }
 
-        if (_messages.Count == 0 || _profile.SystemMerge == SystemMerge.All)
+        if (_messages.Count == 0 || _profile.SystemMerge == SystemMerge.All || (_profile.SystemMerge == SystemMerge.Keep && _profile.NoSystemRole))
         {
             return AddInput(item, _system.Content, content, textOnly: true);
+        }
+
+        if (_profile.SystemMerge == SystemMerge.Keep)
+        {
+            var system = new Message(MessageRole.System);
+            return AddInput(item, system.Content, content, textOnly: true) ?? Append(system);
         }
 
         var marked = new Message(MessageRole.User);

@@ -5,8 +5,11 @@ namespace Gateway.Protocol.Translation;
 /// <summary>What a profile does with the <c>developer</c> role, which few chat templates know.</summary>
 public enum DeveloperRole { System, Keep }
 
-/// <summary>Where system messages after the first go: into the first one, or (leading) in place as a marked user message.</summary>
-public enum SystemMerge { All, Leading }
+/// <summary>
+/// Where system messages after the first go: into the first one, or (leading) in place as a marked user message, or (keep) in place as they
+/// are, for templates that take them anywhere.
+/// </summary>
+public enum SystemMerge { All, Leading, Keep }
 
 /// <summary>What <c>content</c> is on an assistant message that has tool calls and no text.</summary>
 public enum EmptyAssistantContent { Null, Empty, Omit }
@@ -38,7 +41,10 @@ public enum RequiredToolChoice { Native, FilterRetry, Unsupported }
 /// <summary>Whether an optional member is sent on or left out.</summary>
 public enum Forwarding { Drop, Forward }
 
-/// <summary>How a JSON schema for the answer is sent.</summary>
+/// <summary>
+/// How a JSON schema for the answer is sent: as it is; as a plain JSON format with the schema in the prompt; or (none) in the prompt alone, for
+/// servers without any format.
+/// </summary>
 public enum JsonSchemaMode { ResponseFormat, JsonObjectPlusPrompt, None }
 
 /// <summary>What happens to an image given as an http(s) URL: passed on, fetched by the gateway and sent as a data URL, or refused.</summary>

@@ -1,5 +1,7 @@
 using System.Net.Http.Headers;
+using System.Text.Json.Nodes;
 using Gateway.Protocol.Translation;
+using Gateway.Upstream.Probing;
 
 namespace Gateway.Upstream;
 
@@ -10,6 +12,7 @@ internal sealed class ConfiguredUpstream
     private AuthenticationHeaderValue? _authorization;
     private RouteProfile _profile;
     private IReadOnlyList<DiscoveredModel>? _discovered;
+    private ProbeReport _probe = ProbeReport.Pending;
 
     public ConfiguredUpstream(RouteProfile profile, string? apiKey)
     {
@@ -61,6 +64,15 @@ internal sealed class ConfiguredUpstream
     /// <summary>The built-in upstream that answers inside the process.</summary>
     public bool IsDemo { get; init; }
 
+    /// <summary>Its profile is <c>auto</c>: what it is and takes is found out by asking it.</summary>
+    public bool IsAuto { get; init; }
+
+    /// <summary>The operator's single profile keys, spelt as in <c>profiles.json</c>: they win over everything that is found out.</summary>
+    public JsonObject Overrides { get; init; } = [];
+
+    /// <summary>What was learned from refusals, in order; changed under the route table's lock alone. Each names one thing to leave out, so they are few.</summary>
+    public List<Func<RouteProfile, RouteProfile>> Remembered { get; } = [];
+
     /// <summary>Everything configured, as text: an upstream whose text is the same after a reload keeps what was learned.</summary>
     public required string Fingerprint { get; init; }
 
@@ -73,6 +85,13 @@ internal sealed class ConfiguredUpstream
     {
         get => Volatile.Read(ref _profile);
         set => Volatile.Write(ref _profile, value);
+    }
+
+    /// <summary>What was found out by asking it.</summary>
+    public ProbeReport Probe
+    {
+        get => Volatile.Read(ref _probe);
+        set => Volatile.Write(ref _probe, value);
     }
 
     /// <summary>The models it named last; null while it has not answered yet.</summary>

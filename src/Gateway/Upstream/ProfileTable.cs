@@ -9,7 +9,7 @@ namespace Gateway.Upstream;
 /// <summary>The profiles by name, from the data file <c>profiles.json</c>: a row holds what differs from the generic profile.</summary>
 internal static class ProfileTable
 {
-    /// <summary>Stands for the generic profile until the kind of a server is found out by asking it.</summary>
+    /// <summary>Stands for the generic profile until the kind of a server was found out by asking it.</summary>
     public const string Auto = "auto";
 
     public const string Generic = "generic";
@@ -35,14 +35,34 @@ internal static class ProfileTable
     public static RouteProfile? Read(string name, IConfigurationSection? overrides, string section, List<string> errors)
     {
         var rowName = name == Auto ? Generic : name;
-        if (Rows[rowName] is not JsonObject row)
+        if (Rows[rowName] is not JsonObject)
         {
             errors.Add($"{section}:Profile is '{name}': it must be one of {Auto}, {string.Join(", ", Names)}.");
             return null;
         }
 
-        var merged = row.DeepClone().AsObject();
         var before = errors.Count;
+        var own = ReadOverrides(overrides, errors);
+        return errors.Count == before ? Compose(rowName, [], own) : null;
+    }
+
+    /// <summary>A row, over it what was learned about a server, over that the operator's own keys.</summary>
+    public static RouteProfile Compose(string row, JsonObject learned, JsonObject overrides)
+    {
+        var merged = Rows[row]!.DeepClone().AsObject();
+        foreach (var (key, value) in learned.Concat(overrides))
+        {
+            merged[key] = value?.DeepClone();
+        }
+
+        merged["name"] = row;
+        return merged.Deserialize<RouteProfile>(Options) ?? RouteProfile.Generic;
+    }
+
+    /// <summary>The operator's keys, spelt as in <c>profiles.json</c>; errors are added when a key or a value is unknown.</summary>
+    public static JsonObject ReadOverrides(IConfigurationSection? overrides, List<string> errors)
+    {
+        var own = new JsonObject();
         foreach (var option in overrides?.GetChildren() ?? [])
         {
             var letters = option.Key.Replace("_", "", StringComparison.Ordinal);
@@ -52,12 +72,11 @@ internal static class ProfileTable
                 continue;
             }
 
-            merged[key] = ToJson(option, parseScalars: key == "extra_body");
-            Check(key, merged[key], option, errors);
+            own[key] = ToJson(option, parseScalars: key == "extra_body");
+            Check(key, own[key], option, errors);
         }
 
-        merged["name"] = rowName;
-        return errors.Count == before ? merged.Deserialize<RouteProfile>(Options) : null;
+        return own;
     }
 
     /// <summary>Reads the one key alone, so that the message names it.</summary>

@@ -76,10 +76,22 @@ internal sealed class RouteTable : IDisposable
                 return;
             }
 
+            upstream.Remembered.Add(change);
             upstream.Profile = changed;
         }
 
         UpstreamLog.ProfileLearned(_logger, route.Upstream, route.Profile.Name);
+        Rebuild();
+    }
+
+    /// <summary>Puts another profile in force for an upstream, as it turned out to be; what was learned from refusals holds on.</summary>
+    public void Apply(ConfiguredUpstream upstream, RouteProfile profile)
+    {
+        lock (_lock)
+        {
+            upstream.Profile = upstream.Remembered.Aggregate(profile, static (changed, change) => change(changed));
+        }
+
         Rebuild();
     }
 

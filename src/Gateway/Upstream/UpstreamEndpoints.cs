@@ -1,5 +1,6 @@
 using System.Net;
 using Gateway.Telemetry;
+using Gateway.Upstream.Probing;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Configuration;
@@ -23,6 +24,8 @@ internal static class UpstreamEndpoints
         services.AddOptions<DiscoveryOptions>().BindConfiguration(DiscoveryOptions.Section).ValidateOnStart();
         services.AddOptions<RoutingOptions>().BindConfiguration(RoutingOptions.Section).ValidateOnStart();
         services.AddOptions<PassthroughOptions>().BindConfiguration(PassthroughOptions.Section).ValidateOnStart();
+        services.AddOptions<ProbingOptions>().BindConfiguration(ProbingOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<ProbingOptions>, ProbingOptionsValidator>();
         services.AddSingleton<IValidateOptions<DiscoveryOptions>, DiscoveryOptionsValidator>();
         services.AddSingleton<IValidateOptions<RoutingOptions>, RoutingOptionsValidator>();
         services.AddSingleton<IValidateOptions<PassthroughOptions>, PassthroughOptionsValidator>();
@@ -40,6 +43,7 @@ internal static class UpstreamEndpoints
         services.AddSingleton<ChatClient>();
         services.AddSingleton<Passthrough>();
         services.AddHostedService<ModelDiscovery>();
+        services.AddHostedService<UpstreamProber>();
         services.AddSingleton<IStartupLine, UpstreamLine>();
 
         services.TryAddSingleton<UpstreamDestinationResolver.Lookup>((host, token) => Dns.GetHostAddressesAsync(host, token));

@@ -83,6 +83,8 @@ internal static partial class UpstreamReader
             Addresses = addresses,
             Headers = [.. options.Headers],
             Models = models,
+            IsAuto = options.Profile is null or ProfileTable.Auto,
+            Overrides = ProfileTable.ReadOverrides(options.ProfileOptions, errors),
             ApiKeyFile = options.ApiKeyFile,
             CaFile = options.CaFile,
             ConnectTimeout = options.ConnectTimeout,
