@@ -35,9 +35,9 @@ for replica in "${replicas[@]}"; do
   # What the proxy sent a moment ago arrives before the stop signal.
   sleep 1
   echo "$replica: restart"
-  # The proxy must take it back by its own check of the new process, not by what it knew of the old one.
-  ask "set server replicas/$replica health down" >/dev/null
   $restart "$replica"
+  # The proxy takes it back by a check of the new process, not by what it knew of the old one.
+  ask "set server replicas/$replica health down" >/dev/null
   ask "set server replicas/$replica state ready" >/dev/null
   for ((left = patience * 5; left > 0; left--)); do
     states | grep -q "^$replica 2$" && break
