@@ -6,6 +6,11 @@ namespace Gateway.Store;
 /// <summary>What operators see of the store.</summary>
 internal sealed class StoreMetrics
 {
+    private static readonly InstrumentAdvice<double> Seconds = new()
+    {
+        HistogramBucketBoundaries = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096],
+    };
+
     private readonly Histogram<double> _duration;
     private readonly Counter<long> _incomplete;
     private readonly Counter<long> _unacknowledged;
@@ -14,7 +19,7 @@ internal sealed class StoreMetrics
     public StoreMetrics(IMeterFactory meterFactory)
     {
         var meter = meterFactory.Create("Gateway");
-        _duration = meter.CreateHistogram<double>("gateway.store.duration", "s", "How long an operation of the store took.");
+        _duration = meter.CreateHistogram("gateway.store.duration", "s", "How long an operation of the store took.", advice: Seconds);
         _incomplete = meter.CreateCounter<long>(
             "gateway.chain.incomplete", "{chain}", "Chains that could not be continued because a turn of their history is erased or lost.");
         _unacknowledged = meter.CreateCounter<long>(
