@@ -19,7 +19,7 @@ internal sealed class RunFollower(
     private const int EventsPerRead = 256;
 
     /// <summary>A wake may be lost: this often the store is looked at all the same.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LookPatience = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a stream that has begun waits for a store that does not answer.</summary>
     private static readonly TimeSpan StorePatience = TimeSpan.FromMinutes(1);
@@ -41,8 +41,9 @@ internal sealed class RunFollower(
     public async Task<ApiError?> FollowAsync(HttpContext http, RunKey run, long from, TimeSpan? window, Func<ApiError?>? refusal = null)
     {
         var aborted = http.RequestAborted;
-        await using var watch = new RunWatch(runs, tails, run);
+        await using var watch = new RunWatch(runs, tails, run, time);
         using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval);
+        using var sending = new Patience(ReadPatience, time, aborted);
         long? followed = null;
         var reached = time.GetTimestamp();
         while (true)
@@ -57,8 +58,8 @@ internal sealed class RunFollower(
             catch (StoreUnavailableException) when (http.Response.HasStarted && time.GetElapsedTime(reached) < StorePatience)
             {
                 // The run goes on, or will: its stream is not over.
-                await watch.WaitAsync(Patience, time, aborted);
-                await FlushAsync(http, sse.KeepAliveAsync);
+                await watch.WaitAsync(LookPatience, aborted);
+                await FlushAsync(http, sending, sse.KeepAliveAsync);
                 continue;
             }
             catch (StoreUnavailableException) when (http.Response.HasStarted)
@@ -87,13 +88,13 @@ internal sealed class RunFollower(
             from += page.Count;
             if ((page.Count > 0 && EventJson.IsTerminal(page[^1])) || (page.Count == 0 && isOver))
             {
-                await FlushAsync(http, sse.CompleteAsync);
+                await FlushAsync(http, sending, sse.CompleteAsync);
                 return null;
             }
 
             if (page.Count > 0)
             {
-                await FlushAsync(http, sse.FlushAsync);
+                await FlushAsync(http, sending, sse.FlushAsync);
                 continue;
             }
 
@@ -102,8 +103,8 @@ internal sealed class RunFollower(
                 await sse.BeginAsync(aborted);
             }
 
-            await watch.WaitAsync(window is { } least && least / 4 < Patience ? least / 4 : Patience, time, aborted);
-            await FlushAsync(http, sse.KeepAliveAsync);
+            await watch.WaitAsync(window is { } least && least / 4 < LookPatience ? least / 4 : LookPatience, aborted);
+            await FlushAsync(http, sending, sse.KeepAliveAsync);
         }
     }
 
@@ -129,15 +130,19 @@ internal sealed class RunFollower(
     }
 
     /// <summary>Sends what was written. A client that does not take it for long is cut off: it would keep its place for ever.</summary>
-    private async ValueTask FlushAsync(HttpContext http, Func<CancellationToken, ValueTask> flush)
+    private static async ValueTask FlushAsync(HttpContext http, Patience patience, Func<CancellationToken, ValueTask> flush)
     {
-        using var patience = new CancellationTokenSource(ReadPatience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, http.RequestAborted);
         try
         {
-            await flush(either.Token);
+            var flushing = flush(patience.Token);
+            if (!flushing.IsCompletedSuccessfully)
+            {
+                patience.Begin();
+                await flushing;
+                patience.End();
+            }
         }
-        catch (OperationCanceledException) when (patience.IsCancellationRequested && !http.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException) when (patience.IsOver && !http.RequestAborted.IsCancellationRequested)
         {
             http.Abort();
             throw new ClientGoneException(http.RequestAborted);
@@ -178,7 +183,7 @@ internal sealed class RunFollower(
     public async Task<bool> WaitForEndAsync(RunKey run, TimeSpan patience, TimeSpan? window, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        await using var watch = new RunWatch(runs, tails, run);
+        await using var watch = new RunWatch(runs, tails, run, time);
         await watch.RefreshAsync(cancellationToken);
         while (await runs.GetRunAsync(run, cancellationToken) is not null)
         {
@@ -192,7 +197,7 @@ internal sealed class RunFollower(
                 await runs.FollowedAsync(run, cancellationToken);
             }
 
-            await watch.WaitAsync(Patience, time, cancellationToken);
+            await watch.WaitAsync(LookPatience, cancellationToken);
             await watch.RefreshAsync(cancellationToken);
         }
 

@@ -27,7 +27,7 @@ internal sealed class RunOptions
     public int Attempts { get; set; } = 20;
 
     /// <summary>
-    /// Events are put into the store, and only then told, at most this often per run. Longer costs clients time, shorter costs the store work.
+    /// Events are put into the store, and only then told, at most this often per run; the first output at once. Longer costs clients time, shorter costs the store work.
     /// Default 100 milliseconds, from 1 millisecond to 5 seconds.
     /// </summary>
     public TimeSpan EventInterval { get; set; } = TimeSpan.FromMilliseconds(100);

@@ -5,7 +5,7 @@ using Gateway.Tools;
 namespace Gateway.Runs;
 
 /// <summary>
-/// Takes what a run says and does into the store: events in batches, a moment apart; journal entries at once, together with the events before
+/// Takes what a run says and does into the store: the first output at once, then events in batches, a moment apart; journal entries at once, together with the events before
 /// them. What the store can not take is sent again until the lease is lost. Followers read from the store, so nothing is told that could be lost.
 /// </summary>
 internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposable
@@ -26,6 +26,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _sending = new(1);
     private readonly SemaphoreSlim _signal = new(0);
+    private readonly TaskCompletionSource _firstOutput = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stopPump = new();
     private readonly Lock _lock = new();
     private readonly Task _pump;
@@ -34,6 +35,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     private long _firstEvent;
     private long _firstEntry;
     private long _lastEvent;
+    private bool _hasOutput;
 
     public RunOutput(
         IRunStore store, RunKey run, long token, RunControl control, bool keepsEvents, long events, long entries, TimeSpan interval, TimeSpan keepAlive,
@@ -71,6 +73,8 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
             _waiting.Add(json.ToArray());
             _waitingBytes += json.Length;
         }
+
+        _hasOutput |= !IsLifecycle(type);
     }
 
     public async ValueTask FlushAsync(CancellationToken cancellationToken)
@@ -88,6 +92,11 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
         else if (_signal.CurrentCount == 0)
         {
             _signal.Release();
+        }
+
+        if (_hasOutput)
+        {
+            _firstOutput.TrySetResult();
         }
     }
 
@@ -159,8 +168,9 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
             while (true)
             {
                 await _signal.WaitAsync(_stopPump.Token);
+                var hadOutput = _firstOutput.Task.IsCompleted;
                 await SendAsync([], _stopPump.Token);
-                await Task.Delay(_interval, _time, _stopPump.Token);
+                await RestAsync(hadOutput);
             }
         }
         catch (OperationCanceledException)
@@ -168,6 +178,27 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
             // The run is over here: by its end, or because the lease is lost.
         }
     }
+
+    /// <summary>
+    /// Waits until the next batch may go. The first output does not wait: a client looks at how long that takes. From then on the batches of all
+    /// runs go at the same moments, so that one round trip and one wake of the process does for many.
+    /// </summary>
+    private async Task RestAsync(bool hadOutput)
+    {
+        var untilTick = _interval - TimeSpan.FromTicks(_time.GetElapsedTime(0).Ticks % _interval.Ticks);
+        if (hadOutput)
+        {
+            await Task.Delay(untilTick, _time, _stopPump.Token);
+            return;
+        }
+
+        await _firstOutput.Task.WaitAsync(untilTick, _time, _stopPump.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stopPump.Token.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>The event tells how the response stands, and nothing of its output.</summary>
+    private static bool IsLifecycle(ReadOnlySpan<byte> type) =>
+        type.SequenceEqual("response.created"u8) || type.SequenceEqual("response.queued"u8) || type.SequenceEqual("response.in_progress"u8);
 
     /// <exception cref="OperationCanceledException">The lease was lost.</exception>
     private async Task SendAsync(IReadOnlyList<ReadOnlyMemory<byte>> entries, CancellationToken cancellationToken)

@@ -10,10 +10,13 @@ internal sealed class RunTail(long end)
     private const int MostEvents = 512;
     private const int MostBytes = 256 * 1024;
     private readonly Lock _lock = new();
-    private readonly Queue<ReadOnlyMemory<byte>> _events = new();
+    private readonly List<ReadOnlyMemory<byte>> _events = [];
     private readonly List<Action> _wakes = [];
     private long _end = end;
     private int _bytes;
+
+    /// <summary>The first of <see cref="_events"/> that is still given out; those before it go now and then, many at once.</summary>
+    private int _head;
     private bool _isClosed;
 
     /// <summary>Takes events that the store has taken.</summary>
@@ -26,13 +29,20 @@ internal sealed class RunTail(long end)
         {
             foreach (var json in events)
             {
-                _events.Enqueue(json);
+                _events.Add(json);
                 _bytes += json.Length;
             }
 
-            while (_events.Count > MostEvents || _bytes > MostBytes)
+            while (_events.Count - _head > MostEvents || _bytes > MostBytes)
             {
-                _bytes -= _events.Dequeue().Length;
+                _bytes -= _events[_head].Length;
+                _events[_head++] = default;
+            }
+
+            if (_head > MostEvents)
+            {
+                _events.RemoveRange(0, _head);
+                _head = 0;
             }
 
             _end = first + events.Count;
@@ -72,9 +82,10 @@ internal sealed class RunTail(long end)
     {
         lock (_lock)
         {
-            return _isClosed || from < _end - _events.Count || from > _end
-                ? null
-                : [.. _events.Skip((int)(from - (_end - _events.Count)))];
+            var count = _end - from;
+            return _isClosed || count > _events.Count - _head || count < 0 ? null
+                : count == 0 ? []
+                : _events.GetRange(_events.Count - (int)count, (int)count);
         }
     }
 

@@ -3,9 +3,10 @@ using Gateway.Store;
 namespace Gateway.Runs;
 
 /// <summary>Tells a follower that there may be something new: by the run's tail while it is made on this replica, else by the store.</summary>
-internal sealed class RunWatch(IRunStore runs, RunTails tails, RunKey run) : IAsyncDisposable
+internal sealed class RunWatch(IRunStore runs, RunTails tails, RunKey run, TimeProvider time) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _wake = new(0);
+    private CancellationTokenSource _over = new(Timeout.InfiniteTimeSpan, time);
     private IAsyncDisposable? _inStore;
     private IDisposable? _here;
 
@@ -30,11 +31,19 @@ internal sealed class RunWatch(IRunStore runs, RunTails tails, RunKey run) : IAs
     }
 
     /// <summary>Waits for a wake, or until the patience is over.</summary>
-    public async Task WaitAsync(TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
+    public async Task WaitAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
-        using var over = new CancellationTokenSource(patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancellationToken);
-        await _wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // One timer for all waits of a stream, as long as it does not run out.
+        if (!_over.TryReset())
+        {
+            _over.Dispose();
+            _over = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        }
+
+        var over = _over;
+        over.CancelAfter(patience);
+        using var registration = cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), over);
+        await _wake.WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
     }
 
@@ -47,6 +56,7 @@ internal sealed class RunWatch(IRunStore runs, RunTails tails, RunKey run) : IAs
         }
 
         _wake.Dispose();
+        _over.Dispose();
     }
 
     private void Wake()

@@ -36,6 +36,29 @@ public sealed class RunOutputTests
     }
 
     [Fact]
+    public async Task FirstOutput_GoesAtOnce_AndWhatFollowsWaits()
+    {
+        using var control = new RunControl();
+        await using var output = NewOutput(control);
+        output.Write("response.created"u8, Bytes("created"));
+        output.Write("response.in_progress"u8, Bytes("in progress"));
+        await output.FlushAsync(Cancellation);
+        await _store.TriedAsync(1);
+        Write(output, "item");
+        Write(output, "delta");
+
+        // No time goes by.
+        await output.FlushAsync(Cancellation);
+        await _store.TriedAsync(2);
+        Write(output, "more");
+        await output.FlushAsync(Cancellation);
+
+        Assert.Equal(["0:created,in progress 0:", "2:item,delta 0:"], _store.Appends);
+        await AdvanceUntilAsync(_store.TriedAsync(3));
+        Assert.Equal("4:more 0:", _store.Appends[^1]);
+    }
+
+    [Fact]
     public async Task Entry_IsSentAtOnce_BehindTheEventsBeforeIt()
     {
         using var control = new RunControl();

@@ -58,6 +58,14 @@ public sealed class RunTailTests
         Assert.Null(many.Read(600 - 513));
         Assert.Equal(512, many.Read(600 - 512)!.Count);
 
+        for (var n = 600; n < 3_000; n += 7)
+        {
+            many.Add(n, [.. Enumerable.Range(n, 7).Select(i => Event($"{i}"))]);
+            Assert.Equal([$"{n + 5}", $"{n + 6}"], Texts(many.Read(n + 5)));
+            Assert.Equal($"{n + 7 - 512}", Texts(many.Read(n + 7 - 512))[0]);
+            Assert.Null(many.Read(n + 7 - 513));
+        }
+
         var large = new RunTail(end: 0);
         large.Add(0, [Event(new string('x', 200 * 1024)), Event(new string('y', 100 * 1024))]);
         Assert.Null(large.Read(0));

@@ -62,6 +62,7 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
                 if (await db.HashGetAsync(key, "lease") != 0)
                 {
                     await db.HashDecrementAsync(key, "lease", (long)time.TotalMilliseconds);
+                    await db.HashDecrementAsync(key, "told", (long)time.TotalMilliseconds);
                 }
             }
         }

@@ -192,7 +192,11 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
             return default;
         }
 
-        await HintAsync(run, (long)reply[0], (long)reply[1], NotFree, cancellationToken).ConfigureAwait(false);
+        if ((long)reply[4] == 1)
+        {
+            await HintAsync(run, (long)reply[0], (long)reply[1], NotFree, cancellationToken).ConfigureAwait(false);
+        }
+
         return new RunSignals(IsHeld: true, (long)reply[2] == 1, TimeSpan.FromMilliseconds((long)reply[3]));
     }
 

@@ -67,6 +67,8 @@ internal static class RedisScripts
         using var stream = typeof(RedisScripts).Assembly.GetManifestResourceStream(resource)
             ?? throw new InvalidOperationException($"The resource {resource} is missing in the build.");
         using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
+
+        // Each use of a script hashes its text.
+        return string.Join('\n', reader.ReadToEnd().Split('\n').Where(static line => !line.StartsWith("--", StringComparison.Ordinal) && line.Length > 0));
     }
 }

@@ -36,13 +36,13 @@ local lease = ARGV[2] == '' and 0 or now + ARGV[3]
 local there = redis.call('HMGET', KEYS[1], 'token', 'owner', 'lease')
 if there[1] then
   if there[1] == '1' and there[2] == ARGV[2] and there[3] ~= '0' then
-    redis.call('HSET', KEYS[1], 'lease', lease)
+    redis.call('HSET', KEYS[1], 'lease', lease, 'told', lease)
     return lease
   end
   return there[3] == '0' and now or tonumber(there[3])
 end
 
-redis.call('HSET', KEYS[1], 'spec', ARGV[1], 'token', ARGV[2] == '' and 0 or 1, 'owner', ARGV[2], 'lease', lease, 'cancel', 0,
+redis.call('HSET', KEYS[1], 'spec', ARGV[1], 'token', ARGV[2] == '' and 0 or 1, 'owner', ARGV[2], 'lease', lease, 'told', lease, 'cancel', 0,
   'followed', now, 'retention', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 for i = 7, #ARGV do

@@ -14,5 +14,5 @@ if run[1] ~= ARGV[1] then
 end
 
 local time = redis.call('TIME')
-redis.call('HSET', KEYS[1], 'lease', 0, 'owner', '')
+redis.call('HSET', KEYS[1], 'lease', 0, 'owner', '', 'told', 0)
 return {time[1] * 1000 + math.floor(time[2] / 1000), tonumber(run[3])}

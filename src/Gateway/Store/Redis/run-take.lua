@@ -28,7 +28,7 @@ end
 
 local lease = now + ARGV[2]
 local token = isAgain and tonumber(run[5]) or redis.call('HINCRBY', KEYS[1], 'token', 1)
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'lease', lease, 'attempt', ARGV[3])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'lease', lease, 'attempt', ARGV[3], 'told', lease)
 for i = 1, 3 do
   redis.call('PEXPIRE', KEYS[i], retention)
 end
