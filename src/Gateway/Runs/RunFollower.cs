@@ -58,7 +58,7 @@ internal sealed class RunFollower(
     {
         var aborted = http.RequestAborted;
         await using var watch = new RunWatch(runs, tails, run);
-        using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval);
+        using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval, limits.Value.ClientStall);
         long? followed = null;
         var reached = time.GetTimestamp();
         while (true)
