@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using Gateway.Protocol.Responses;
 using Gateway.Upstream;
@@ -328,6 +329,41 @@ public sealed class FailoverTests
         }
 
         Assert.Equal(0, stats.InFlight);
+    }
+
+    [Fact]
+    public async Task NameChangesItsAddresses_TheOthersKeepTheirCallsAndKeys()
+    {
+        var time = new FakeTimeProvider();
+        IPAddress[] answer = [IPAddress.Parse("127.0.0.1"), IPAddress.Parse("127.0.0.2"), IPAddress.Parse("127.0.0.3")];
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Settings($"http://models.test:{server.Port}/v1"), services =>
+        {
+            services.AddSingleton<TimeProvider>(time);
+            services.AddSingleton<UpstreamDestinationResolver.Lookup>((_, _) => Task.FromResult(Volatile.Read(ref answer)));
+        });
+        var picker = host.Get<DestinationPicker>();
+        var keys = Enumerable.Range(0, 40).Select(i => $"t/chain-{i}").ToList();
+        var before = keys.ToDictionary(k => k, OwnOf);
+        var held = picker.TryPick(host.Call(affinityKey: keys.First(k => before[k].Contains("127.0.0.2", StringComparison.Ordinal))), again: false);
+
+        Volatile.Write(ref answer, [IPAddress.Parse("127.0.0.4"), IPAddress.Parse("127.0.0.2"), IPAddress.Parse("127.0.0.1")]);
+        time.Advance(UpstreamDestinationResolver.RefreshPeriod);
+        await Until.TrueAsync(() => StatsOf(host).Any(s => s.Id.Contains("127.0.0.4", StringComparison.Ordinal)));
+
+        Assert.Equal(3, StatsOf(host).Length);
+        Assert.Same(held.Stats, StatsOf(host).Single(s => s.InFlight == 1));
+        // The new one has a tenth of a share: it takes few keys, and no key moves between the others.
+        var moved = keys.Where(k => OwnOf(k) != before[k] && !before[k].Contains("127.0.0.3", StringComparison.Ordinal)).ToList();
+        Assert.All(moved, k => Assert.Contains("127.0.0.4", OwnOf(k), StringComparison.Ordinal));
+        Assert.InRange(moved.Count, 0, 12);
+
+        string OwnOf(string key)
+        {
+            var place = picker.TryPick(host.Call(affinityKey: key), again: false);
+            picker.Leave(place);
+            return place.Stats!.Id;
+        }
     }
 
     private static DestinationStats[] StatsOf(UpstreamHost host)
