@@ -39,6 +39,12 @@ internal sealed class LimitsOptions
     /// </summary>
     public TimeSpan ResponseTime { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// How long the client of a stream may take nothing of what waits for it; then it is cut off, as if it had left, and its places come free.
+    /// 1 second to 1 day; default 2 minutes.
+    /// </summary>
+    public TimeSpan ClientStall { get; set; } = TimeSpan.FromMinutes(2);
+
     /// <summary>How long a stream may be silent before a comment is sent to keep it alive. 1 second to 1 hour; default 15 seconds.</summary>
     public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.FromSeconds(15);
 

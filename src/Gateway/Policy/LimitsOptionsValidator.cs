@@ -20,6 +20,7 @@ internal sealed class LimitsOptionsValidator : IValidateOptions<LimitsOptions>
         Check(nameof(options.UpstreamBodyBytes), options.UpstreamBodyBytes, 65_536, GiB, failures);
         Check(nameof(options.UpstreamCalls), options.UpstreamCalls, 1, 10_000, failures);
         Check(nameof(options.ResponseTime), options.ResponseTime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7), failures);
+        Check(nameof(options.ClientStall), options.ClientStall, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), failures);
         Check(nameof(options.KeepAliveInterval), options.KeepAliveInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), failures);
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
     }

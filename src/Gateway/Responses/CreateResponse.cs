@@ -130,7 +130,7 @@ internal sealed class CreateResponse(
     private async Task<(ApiError? Error, string Status)> MakeAsync(PreparedResponse prepared, HttpContext http)
     {
         var request = prepared.Request;
-        using var stream = request.Stream ? new SseOutput(http.Response, time, limits.Value.KeepAliveInterval) : null;
+        using var stream = request.Stream ? new SseOutput(http.Response, time, limits.Value.KeepAliveInterval, limits.Value.ClientStall) : null;
         using var envelope = ResponseMaker.NewEnvelope(prepared);
         using var events = maker.NewEvents(prepared, envelope, stream ?? (IResponseEventSink)JsonOutput.Instance);
         if (stream is not null)

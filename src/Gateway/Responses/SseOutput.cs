@@ -19,16 +19,22 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
     private readonly PooledBuffer _frames = new(16 * 1024);
     private readonly TimeProvider _time;
     private readonly TimeSpan _keepAlive;
+    private readonly TimeSpan _stall;
     private readonly CancellationToken _aborted;
     private long _lastWrite;
     private long _lastEvent;
     private bool _hasHeaders;
 
-    public SseOutput(HttpResponse response, TimeProvider time, TimeSpan keepAlive)
+    /// <param name="response">Where the events go.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="keepAlive">The longest silence.</param>
+    /// <param name="stall">How long the client may take nothing of what waits for it before it is cut off.</param>
+    public SseOutput(HttpResponse response, TimeProvider time, TimeSpan keepAlive, TimeSpan stall)
     {
         _response = response;
         _time = time;
         _keepAlive = keepAlive;
+        _stall = stall;
         _aborted = response.HttpContext.RequestAborted;
         _lastWrite = _lastEvent = time.GetTimestamp();
     }
@@ -130,6 +136,8 @@ internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
         }
         else
         {
+            // A client that takes nothing would hold its place here and at a model server; a least rate would cut off slow ones too.
+            using var stalled = _time.CreateTimer(static state => ((HttpContext)state!).Abort(), _response.HttpContext, _stall, Timeout.InfiniteTimeSpan);
             using var registration = cancellationToken.UnsafeRegister(static state => ((PipeWriter)state!).CancelPendingFlush(), writer);
             result = await write;
         }

@@ -42,7 +42,7 @@ internal sealed class RunFollower(
     {
         var aborted = http.RequestAborted;
         await using var watch = new RunWatch(runs, tails, run, time);
-        using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval);
+        using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval, limits.Value.ClientStall);
         using var sending = new Patience(ReadPatience, time, aborted);
         long? followed = null;
         var reached = time.GetTimestamp();

@@ -22,15 +22,16 @@ internal sealed class Candidate(ChatRoute route, ConfiguredUpstream upstream, Cl
     /// <summary>The destinations that answer their probes.</summary>
     public DestinationStats[] Available(DestinationPicker picker)
     {
-        var state = cluster.DestinationsState;
         var known = Volatile.Read(ref _available);
-        if (!ReferenceEquals(known.State, state))
-        {
-            known = new AvailableDestinations(state, [.. state.AvailableDestinations.Select(d => picker.Stats(upstream.Name, d))]);
-            Volatile.Write(ref _available, known);
-        }
+        return ReferenceEquals(known.State, cluster.DestinationsState) ? known.Stats : Look(picker);
+    }
 
-        return known.Stats;
+    private DestinationStats[] Look(DestinationPicker picker)
+    {
+        var state = cluster.DestinationsState;
+        var seen = new AvailableDestinations(state, [.. state.AvailableDestinations.Select(d => picker.Stats(upstream.Name, d))]);
+        Volatile.Write(ref _available, seen);
+        return seen.Stats;
     }
 
     /// <summary>What is known of the destinations in one of YARP's states, which are replaced whole.</summary>

@@ -12,7 +12,7 @@ public sealed class SseOutputTests
     public async Task Flush_IsCancelledWhileTheClientDoesNotRead_WritesEachEventOnce()
     {
         var client = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1, useSynchronizationContext: false));
-        using var output = new SseOutput(ResponseTo(client.Writer), TimeProvider.System, TimeSpan.FromSeconds(15));
+        using var output = new SseOutput(ResponseTo(client.Writer), TimeProvider.System, TimeSpan.FromSeconds(15), TimeSpan.FromMinutes(2));
         using var cancellation = new CancellationTokenSource();
         output.Write("a"u8, "{}"u8);
         var flush = output.FlushAsync(cancellation.Token).AsTask();

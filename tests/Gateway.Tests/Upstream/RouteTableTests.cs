@@ -36,6 +36,38 @@ public sealed class RouteTableTests
     }
 
     [Fact]
+    public async Task Find_SeveralServeTheModel_AreAllGivenByPriorityThenName()
+    {
+        await using var server = await FakeServer.StartAsync(_ => Task.CompletedTask, "org/known");
+        await using var other = await FakeServer.StartAsync(_ => Task.CompletedTask, "org/more");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>
+        {
+            ["Gateway:Upstreams:a:Address"] = server.Address,
+            ["Gateway:Upstreams:a:Models:0"] = "chat=small",
+            ["Gateway:Upstreams:a:Models:1"] = "org/*",
+            ["Gateway:Upstreams:a:Priority"] = "1",
+            ["Gateway:Upstreams:b:Address"] = other.Address,
+            ["Gateway:Upstreams:b:Models:0"] = "chat",
+            ["Gateway:Upstreams:b:Models:1"] = "org/*",
+            ["Gateway:Upstreams:c:Address"] = other.Address,
+            ["Gateway:Upstreams:c:Models:0"] = "ch*",
+            ["Gateway:Upstreams:d:Address"] = other.Address,
+            ["Gateway:Upstreams:d:Models:0"] = "chat=other",
+        });
+        await host.Routes.WaitForFirstDiscoveryAsync(default);
+
+        Assert.Equal([("b", "chat", 0), ("d", "other", 0), ("a", "small", 1)], All("chat"));
+        Assert.Equal([("c", "chap", 0)], All("chap"));
+        // A glob lets everything through: those that have the model go before those that may not.
+        Assert.Equal([("a", "org/known", 1)], All("org/known"));
+        Assert.Equal([("b", "org/more", 0)], All("org/more"));
+        Assert.Equal([("b", "org/new", 0), ("a", "org/new", 1)], All("org/new"));
+        Assert.Equal("b", host.Routes.List().Single(m => m.Id == "chat").Upstream);
+
+        IEnumerable<(string, string, int)> All(string model) => host.Routes.Find(model)!.All.Select(r => (r.Upstream, r.Model, r.Priority));
+    }
+
+    [Fact]
     public async Task Remember_ChangesTheProfileForLaterRequestsOnly()
     {
         await using var host = await UpstreamHost.StartAsync(UpstreamHost.Refusing());
@@ -145,6 +177,9 @@ public sealed class RouteTableTests
 
     [Theory]
     [InlineData("Gateway:Discovery:Interval", "00:00:00")]
+    [InlineData("Gateway:Routing:SlowStart", "02:00:00")]
+    [InlineData("Gateway:Routing:RetryBudget:Ratio", "1.5")]
+    [InlineData("Gateway:Routing:RetryBudget:PerSecond", "-1")]
     [InlineData("Gateway:Passthrough:Paths:0", "../admin")]
     [InlineData("Gateway:Passthrough:Paths:0", "responses/x")]
     public async Task Start_WithWrongOptions_FailsNamingKeyAndValue(string key, string value)

@@ -72,19 +72,18 @@ public sealed class UpstreamConnectionTests
     {
         await using var server = await FakeServer.AnswerAsync(200, "{}");
         await using var host = await UpstreamHost.StartAsync(UpstreamHost.Refusing(), server.Address);
-        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
-        Assert.Equal(2, cluster.DestinationsState.AvailableDestinations.Count);
 
-        for (var i = 0; i < 2; i++)
+        for (var i = 0; i < 4; i++)
         {
             await using var reply = await host.SendAsync();
         }
 
-        Assert.Equal(server.Address, Assert.Single(cluster.DestinationsState.AvailableDestinations).DestinationId);
+        var stats = host.Get<DestinationPicker>().CandidatesOf(host.Routes.Find("m")!)[0].Available(host.Get<DestinationPicker>());
+        Assert.Equal([0, 1], stats.Select(s => s.Ejections).Order());
         await server.DisposeAsync();
         await using var failed = await host.SendAsync();
-        Assert.Equal(UpstreamFailure.Connect, failed.Failure);
-        Assert.NotEmpty(cluster.DestinationsState.AvailableDestinations);
+        await using var again = await host.SendAsync();
+        Assert.Equal([UpstreamFailure.Connect, UpstreamFailure.Connect], [failed.Failure, again.Failure]);
     }
 
     [Fact]
@@ -93,7 +92,8 @@ public sealed class UpstreamConnectionTests
         var counted = new Dictionary<string, long>();
         using var listener = new MeterListener();
         await using var server = await FakeServer.AnswerAsync(200, "{}");
-        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Refusing(), server.Address);
+        var refusing = UpstreamHost.Refusing();
+        await using var host = await UpstreamHost.StartAsync(refusing, server.Address);
         var factory = host.Get<IMeterFactory>();
         listener.InstrumentPublished = (instrument, l) =>
         {
@@ -132,7 +132,9 @@ public sealed class UpstreamConnectionTests
 
         Assert.Equal(1, counted["gateway.upstream.requests main connect"]);
         Assert.Equal(2, counted["gateway.upstream.requests main ok"]);
-        Assert.Equal(0, counted["gateway.upstream.in_flight main"]);
+        Assert.Equal(0, counted[$"gateway.upstream.in_flight main {server.Address}"]);
+        Assert.Equal(1, counted["gateway.upstream.retries main within"]);
+        Assert.Equal(1, counted[$"gateway.upstream.ejections main {refusing} connect"]);
         Assert.Equal(2, counted["gateway.upstream.time_to_headers"]);
     }
 

@@ -62,7 +62,12 @@ internal sealed class UpstreamHost : IAsyncDisposable
     /// <summary>One upstream "main" with the model "m" at these addresses.</summary>
     public static Dictionary<string, string?> Settings(params string[] addresses)
     {
-        var settings = new Dictionary<string, string?> { ["Gateway:Upstreams:main:Models:0"] = "m" };
+        var settings = new Dictionary<string, string?>
+        {
+            ["Gateway:Upstreams:main:Models:0"] = "m",
+            // Servers count what comes.
+            ["Gateway:Upstreams:main:Health:Path"] = "",
+        };
         for (var i = 0; i < addresses.Length; i++)
         {
             settings[$"Gateway:Upstreams:main:Addresses:{i}"] = addresses[i];

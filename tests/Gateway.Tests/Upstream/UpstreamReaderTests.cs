@@ -39,6 +39,14 @@ public sealed class UpstreamReaderTests
             [Prefix + "ConnectTimeout"] = "00:00:01",
             [Prefix + "FirstByteTimeout"] = "00:01:00",
             [Prefix + "IdleTimeout"] = "00:00:30",
+            [Prefix + "Priority"] = "-2",
+            [Prefix + "Weight"] = "1000",
+            [Prefix + "MaxConcurrentRequests"] = "7",
+            [Prefix + "MaxQueued"] = "0",
+            [Prefix + "QueueTimeout"] = "00:00:03",
+            [Prefix + "Health:Path"] = "/health",
+            [Prefix + "Health:Interval"] = "00:00:02",
+            [Prefix + "Health:Timeout"] = "00:00:01",
         });
 
         Assert.Empty(errors);
@@ -49,6 +57,9 @@ public sealed class UpstreamReaderTests
         Assert.Equal(TimeSpan.FromSeconds(1), upstream.ConnectTimeout);
         Assert.Equal(TimeSpan.FromMinutes(1), upstream.FirstByteTimeout);
         Assert.Equal(TimeSpan.FromSeconds(30), upstream.IdleTimeout);
+        Assert.Equal((-2, 1000, 7, 0), (upstream.Priority, upstream.Weight, upstream.MaxConcurrentRequests, upstream.MaxQueued));
+        Assert.Equal(TimeSpan.FromSeconds(3), upstream.QueueTimeout);
+        Assert.Equal(("/health", TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1)), (upstream.Health!.Path, upstream.Health.Interval, upstream.Health.Timeout));
         var profile = upstream.Profile;
         Assert.Equal("vllm", profile.Name);
         Assert.False(profile.StreamOptions);
@@ -77,6 +88,15 @@ public sealed class UpstreamReaderTests
     [InlineData("ConnectTimeout", "soon", "ConnectTimeout")]
     [InlineData("FirstByteTimeout", "00:00:00", "FirstByteTimeout is '00:00:00'")]
     [InlineData("IdleTimeout", "-00:00:01", "IdleTimeout is '-00:00:01'")]
+    [InlineData("Weight", "0", "Weight is '0': it must be 1 to 1000")]
+    [InlineData("Weight", "1001", "Weight is '1001'")]
+    [InlineData("MaxConcurrentRequests", "0", "MaxConcurrentRequests is '0': it must be at least 1")]
+    [InlineData("MaxQueued", "-1", "MaxQueued is '-1': it must be 0 to 100000")]
+    [InlineData("QueueTimeout", "00:00:00", "QueueTimeout is '00:00:00'")]
+    [InlineData("Health:Path", "http://other/health", "Health:Path is 'http://other/health'")]
+    [InlineData("Health:Path", "//other/health", "Health:Path is '//other/health'")]
+    [InlineData("Health:Interval", "00:00:00", "Health:Interval is '00:00:00'")]
+    [InlineData("Health:Timeout", "2.00:00:00", "Health:Timeout is '2.00:00:00'")]
     [InlineData("ApiKey", "with space", "ApiKey: the key must be")]
     [InlineData("ApiKeyFile", "/nowhere/key", "ApiKeyFile is '/nowhere/key'")]
     [InlineData("CaFile", "/nowhere/ca.pem", "CaFile is '/nowhere/ca.pem'")]
