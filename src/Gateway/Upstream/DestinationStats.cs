@@ -14,6 +14,9 @@ internal sealed class DestinationStats(string id)
 
     public int InFlight => Volatile.Read(ref _inFlight);
 
+    /// <summary>Failures in a row.</summary>
+    public int Failures => Volatile.Read(ref _failures);
+
     /// <summary>Place of a key on this destination: the destination with the highest place is the key's own, on every replica.</summary>
     public ulong Place(ReadOnlySpan<char> key) => XxHash3.HashToUInt64(MemoryMarshal.AsBytes(key), _seed);
 
