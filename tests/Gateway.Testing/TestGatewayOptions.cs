@@ -5,7 +5,7 @@ namespace Gateway.Testing;
 /// <summary>How a gateway under test is configured.</summary>
 public sealed record TestGatewayOptions
 {
-    /// <summary>Base addresses of upstreams by name, each with the generic profile unless <see cref="Settings"/> say otherwise.</summary>
+    /// <summary>Base addresses of upstreams by name, each with the generic profile, unasked, unless <see cref="Settings"/> say otherwise.</summary>
     public IReadOnlyDictionary<string, Uri> Upstreams { get; init; } = new Dictionary<string, Uri>();
 
     /// <summary>Further configuration keys (<c>Gateway:Limits:KeepAliveInterval</c>) with their values.</summary>
@@ -34,6 +34,8 @@ public sealed record TestGatewayOptions
             ["urls"] = "http://127.0.0.1:0",
             ["Gateway:Store:Path"] = storePath,
             ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Information",
+            // Upstreams count their requests and answer from a queue.
+            ["Gateway:Probing:Enabled"] = "false",
         };
         if (Redis is not null)
         {

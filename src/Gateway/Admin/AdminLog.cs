@@ -12,4 +12,7 @@ internal static partial class AdminLog
 
     [LoggerMessage(8002, LogLevel.Warning, "A request to erase a tenant was refused: it had no administrator's key (request {RequestId}).")]
     public static partial void Refused(ILogger logger, string requestId);
+
+    [LoggerMessage(8003, LogLevel.Warning, "A request for a view of administrators was refused: it had no administrator's key (request {RequestId}).")]
+    public static partial void ViewRefused(ILogger logger, string requestId);
 }

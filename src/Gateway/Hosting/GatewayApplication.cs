@@ -8,6 +8,7 @@ using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Tools;
 using Gateway.Upstream;
+using Gateway.Upstream.Probing;
 using Microsoft.AspNetCore.Routing.Constraints;
 using Microsoft.Extensions.Options;
 
@@ -54,6 +55,7 @@ internal static class GatewayApplication
         app.UseMiddleware<RequestIdMiddleware>();
         app.UseGatewayErrors();
         app.UseMiddleware<DrainMiddleware>();
+        app.UseGatewayAdminPort();
         app.UseGatewayTenants();
         app.UseGatewayAccounts();
         app.MapGatewayHealth();
@@ -91,6 +93,7 @@ internal static class GatewayApplication
         services.AddKnownSection("Secrets", typeof(SecretsOptions));
         services.AddKnownSection("Upstreams", typeof(Dictionary<string, UpstreamOptions>));
         services.AddKnownSection("Discovery", typeof(DiscoveryOptions));
+        services.AddKnownSection("Probing", typeof(ProbingOptions));
         services.AddKnownSection("Passthrough", typeof(PassthroughOptions));
         services.AddKnownSection("Tools", typeof(EgressOptions));
         services.AddKnownSection("Tools", typeof(ToolsOptions));

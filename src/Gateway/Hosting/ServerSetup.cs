@@ -22,6 +22,8 @@ internal static class ServerSetup
             builder.WebHost.UseUrls(DefaultAddress);
         }
 
+        AddAdminAddress(builder);
+
         builder.Services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitsOptions>, IOptions<AccessOptions>, TenantDirectory>(Configure);
     }
 
@@ -48,6 +50,39 @@ internal static class ServerSetup
         || !string.IsNullOrEmpty(configuration[WebHostDefaults.HttpPortsKey])
         || !string.IsNullOrEmpty(configuration[WebHostDefaults.HttpsPortsKey])
         || configuration.GetSection("Kestrel:Endpoints").GetChildren().Any();
+
+    /// <summary>
+    /// The administrators' own port, beside the other addresses: in Kestrel's section when that is where they are, else among the URLs. An
+    /// address in code would put both out of force.
+    /// </summary>
+    private static void AddAdminAddress(WebApplicationBuilder builder)
+    {
+        var configuration = builder.Configuration;
+        var admin = configuration.GetSection($"{AccessOptions.Section}:{nameof(AccessOptions.Admin)}").Get<AdminOptions>();
+        // A wrong value is told by the validation of the options.
+        if (admin is not { Port: > 0 and <= IPEndPoint.MaxPort } || !IPAddress.TryParse(admin.Address, out var ip))
+        {
+            return;
+        }
+
+        var address = $"http://{new IPEndPoint(ip, admin.Port.Value)}";
+        if (configuration.GetSection("Kestrel:Endpoints").GetChildren().Any())
+        {
+            configuration["Kestrel:Endpoints:GatewayAdmin:Url"] = address;
+            return;
+        }
+
+        var urls = configuration[WebHostDefaults.ServerUrlsKey];
+        if (string.IsNullOrEmpty(urls))
+        {
+            urls = string.Join(';', Ports(WebHostDefaults.HttpPortsKey, "http").Concat(Ports(WebHostDefaults.HttpsPortsKey, "https")));
+        }
+
+        builder.WebHost.UseUrls($"{urls};{address}");
+
+        IEnumerable<string> Ports(string key, string scheme) =>
+            (configuration[key] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(port => $"{scheme}://*:{port}");
+    }
 
     private static void Configure(KestrelServerOptions server, IOptions<LimitsOptions> limits, IOptions<AccessOptions> access, TenantDirectory tenants)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Policy;
@@ -40,6 +41,12 @@ internal sealed class AccessOptionsValidator : IValidateOptions<AccessOptions>
 
     private static void ValidateAdmin(AdminOptions options, Dictionary<ApiKeyHash, string> owners, List<string> failures)
     {
+        CheckRange("Gateway:Admin:Port", options.Port, IPEndPoint.MaxPort, failures);
+        if (!IPAddress.TryParse(options.Address, out _))
+        {
+            failures.Add($"Gateway:Admin:Address is '{options.Address}': it must be an IP address.");
+        }
+
         for (var i = 0; i < options.Keys.Count; i++)
         {
             var place = string.Create(CultureInfo.InvariantCulture, $"Gateway:Admin:Keys:{i}");

@@ -8,4 +8,13 @@ internal sealed class AdminOptions
     /// Default none: there are no routes to administer with. The first key needs a restart; later changes are live.
     /// </summary>
     public IReadOnlyList<string> Keys { get; set; } = [];
+
+    /// <summary>
+    /// A port of their own for administrators' routes, 1 to 65535, beside the addresses the gateway listens on; health and metrics answer there
+    /// too, and nothing else. Default none: the routes are on every address.
+    /// </summary>
+    public int? Port { get; set; }
+
+    /// <summary>The IP address of that port. Default <c>127.0.0.1</c>: this machine only.</summary>
+    public string Address { get; set; } = "127.0.0.1";
 }

@@ -29,6 +29,11 @@ internal static class ProfileTable
         .Where(p => p.SetMethod is not null && p.Name != nameof(RouteProfile.Name))
         .ToFrozenDictionary(p => p.Name, p => JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name), StringComparer.OrdinalIgnoreCase);
 
+    private static readonly FrozenSet<string> Closed = typeof(RouteProfile).GetProperties()
+        .Where(p => p.SetMethod is not null && (p.PropertyType.IsEnum || p.PropertyType == typeof(bool)))
+        .Select(p => JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name))
+        .ToFrozenSet(StringComparer.Ordinal);
+
     public static IEnumerable<string> Names => Rows.Select(row => row.Key);
 
     /// <summary>The named profile with single keys overridden; null with errors added when the name, a key or a value is unknown.</summary>
@@ -79,14 +84,33 @@ internal static class ProfileTable
         return own;
     }
 
-    /// <summary>Reads the one key alone, so that the message names it.</summary>
-    private static void Check(string key, JsonNode? value, IConfigurationSection option, List<string> errors)
+    /// <summary>The key's values are words of a closed set or truth values.</summary>
+    public static bool IsClosed(string key) => Closed.Contains(key);
+
+    /// <summary>The key takes the value.</summary>
+    public static bool IsValid(string key, JsonNode? value)
     {
         try
         {
-            new JsonObject { [key] = value?.DeepClone() }.Deserialize<RouteProfile>(Options);
+            return value is not null && new JsonObject { [key] = value.DeepClone() }.Deserialize<RouteProfile>(Options) is not null;
         }
         catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The keys with a closed set of values, as they are spelt in <c>profiles.json</c>, with their values.</summary>
+    public static IEnumerable<KeyValuePair<string, JsonNode>> Settings(RouteProfile profile)
+    {
+        var all = JsonSerializer.SerializeToNode(profile, Options)!.AsObject();
+        return Closed.Where(all.ContainsKey).Order(StringComparer.Ordinal).Select(key => KeyValuePair.Create(key, all[key]!));
+    }
+
+    /// <summary>Reads the one key alone, so that the message names it.</summary>
+    private static void Check(string key, JsonNode? value, IConfigurationSection option, List<string> errors)
+    {
+        if (!IsValid(key, value))
         {
             errors.Add($"{option.Path} is '{option.Value ?? value?.ToJsonString()}': the profile key '{key}' does not take that value.");
         }

@@ -36,6 +36,8 @@ internal sealed class UpstreamHost : IAsyncDisposable
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        // Servers of tests count their requests: only tests of probing turn it on.
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Gateway:Probing:Enabled"] = "false" });
         builder.Configuration.AddInMemoryCollection(settings);
         configure?.Invoke(builder.Services);
         builder.AddGatewayUpstreams();
