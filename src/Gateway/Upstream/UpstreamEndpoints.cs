@@ -28,6 +28,7 @@ internal static class UpstreamEndpoints
         services.AddSingleton<DestinationPicker>();
         services.AddSingleton<UpstreamMetrics>();
         services.AddSingleton<ChatClient>();
+        services.AddSingleton<TokenizerClient>();
         services.AddSingleton<Passthrough>();
         services.AddHostedService<ModelDiscovery>();
         services.AddSingleton<IStartupLine, UpstreamLine>();
