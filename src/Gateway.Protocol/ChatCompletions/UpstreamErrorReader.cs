@@ -45,7 +45,7 @@ public static partial class UpstreamErrorReader
     /// <summary>The error says that the server does not have the model.</summary>
     public static bool IsUnknownModel(int status, ReadOnlySpan<byte> body) => status is 400 or 404 && IsUnknownModel(Read(body));
 
-    /// <summary>The two numbers that a "context too long" message names, so that the output limit can be cut to what is left.</summary>
+    /// <summary>The two numbers that a "context too long" message names, so that it is known how much is too much.</summary>
     /// <param name="message">The server's message.</param>
     /// <param name="contextLength">Tokens the model can hold.</param>
     /// <param name="inputTokens">Tokens of the input alone.</param>
@@ -53,7 +53,7 @@ public static partial class UpstreamErrorReader
     {
         ArgumentNullException.ThrowIfNull(message);
         contextLength = inputTokens = 0;
-        foreach (var pattern in (ReadOnlySpan<Regex>)[RequestedTokens, PassedTokens, InputThenLimit])
+        foreach (var pattern in (ReadOnlySpan<Regex>)[RequestedTokens, PassedTokens, InputThenLimit, LimitThenGiven])
         {
             var match = pattern.Match(message);
             if (match.Success)
@@ -64,6 +64,17 @@ public static partial class UpstreamErrorReader
         }
 
         return false;
+    }
+
+    /// <summary>The one number that a "context too long" message names although it does not say how long the input is.</summary>
+    /// <param name="message">The server's message.</param>
+    /// <param name="contextLength">Tokens the model can hold.</param>
+    public static bool TryReadContextLength(string message, out int contextLength)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        contextLength = 0;
+        return ContextLimit.Match(message) is { Success: true } match
+            && int.TryParse(match.Groups["limit"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out contextLength);
     }
 
     private static ApiError Map(int status, Details error, IReadOnlyList<string> contextPatterns, TimeSpan? retryAfter)
@@ -229,9 +240,16 @@ public static partial class UpstreamErrorReader
         var error = Get(root, "error") is { ValueKind: JsonValueKind.Object } inner ? inner : root;
         var message = Text(error, "message") ?? Text(root, "message") ?? Detail(error) ?? Detail(root) ?? Text(root, "error");
         var code = Text(error, "code") ?? Text(root, "code");
+        message = WithNumbers(message, error);
         var status = Number(error, "code") ?? Number(error, "status") ?? Number(root, "code") ?? Number(root, "status_code") ?? Number(code);
         return new Details(Clean(message), Text(error, "type") ?? Text(root, "error_type"), code, status, Text(error, "param"));
     }
+
+    /// <summary>llama.cpp has the numbers of a context that is too long in members, and not in every version in the message too.</summary>
+    private static string? WithNumbers(string? message, JsonElement error) =>
+        message is not null && !InputThenLimit.IsMatch(message) && Count(error, "n_prompt_tokens") is { } prompt && Count(error, "n_ctx") is { } window
+            ? string.Create(CultureInfo.InvariantCulture, $"{message} (request ({prompt} tokens), context ({window} tokens))")
+            : message;
 
     /// <summary>FastAPI's <c>detail</c>: a text, an object with a message, or a list of what is wrong where.</summary>
     private static string? Detail(JsonElement parent)
@@ -258,6 +276,9 @@ public static partial class UpstreamErrorReader
     private static string? Text(JsonElement parent, string name) =>
         Get(parent, name) is { ValueKind: JsonValueKind.String } value && value.GetString() is { Length: > 0 } text ? text : null;
 
+    private static int? Count(JsonElement parent, string name) =>
+        Get(parent, name) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt32(out var number) && number > 0 ? number : null;
+
     private static int? Number(JsonElement parent, string name) =>
         Get(parent, name) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt32(out var number) && number is >= 400 and < 600 ? number : null;
 
@@ -282,10 +303,13 @@ public static partial class UpstreamErrorReader
     private const RegexOptions Words = RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture;
 
     [GeneratedRegex(
-        "maximum context (length|size)|context[_ ]length[_ ]exceeded|model's context length|context size has been exceeded|exceeds the (available )?context size|"
+        "maximum (context|model) (length|size)|context[_ ]length[_ ]exceeded|model's context length|context size has been exceeded|exceeds the (available )?context size|"
         + @"exceeds the maximum allowed length|ContextWindowExceeded|`inputs` tokens \+ `max_new_tokens` must be|prompt is too long|input is too long|"
         + "too many tokens|context window", Words)]
     private static partial Regex ContextLength { get; }
+
+    [GeneratedRegex(@"(context length is( only)?|maximum model length of|context size|must be <=|tokens >) \(?(?<limit>\d+)", Words)]
+    private static partial Regex ContextLimit { get; }
 
     [GeneratedRegex("raise_exception|Unsupported param|chat template|jinja", Words)]
     private static partial Regex TemplateError { get; }
@@ -293,15 +317,23 @@ public static partial class UpstreamErrorReader
     [GeneratedRegex("model[^.]{0,200}(not found|does not exist|not exist|is not available|no such model)|(unknown|invalid|no such) model", Words)]
     private static partial Regex UnknownModel { get; }
 
-    [GeneratedRegex(@"maximum context length is (?<limit>\d+) tokens.{0,40}(requested \d+ tokens \((?<input>\d+) in the messages|resulted in (?<input>\d+) tokens)", Words)]
+    // "at least" is where a server stopped counting: no number to reckon with.
+    [GeneratedRegex(
+        @"maximum context length is (?<limit>\d+) tokens.{0,40}(requested \d+ tokens \((?<input>\d+) in the messages|resulted in (?<input>\d+) tokens|your request has (?<input>\d+) input tokens)|"
+        + @"maximum context length is (?<limit>\d+) tokens.{0,60}requested \d+ output tokens and your prompt contains (?<input>\d+) input tokens", Words)]
     private static partial Regex RequestedTokens { get; }
 
     [GeneratedRegex(@"passed (?<input>\d+) input tokens.{0,80}context length is only (?<limit>\d+) tokens", Words)]
     private static partial Regex PassedTokens { get; }
 
     [GeneratedRegex(
-        @"(input|input length|request) \((?<input>\d+) tokens\).{0,60}\((?<limit>\d+) tokens\)|prompt is too long: (?<input>\d+) tokens > (?<limit>\d+)", Words)]
+        @"(input|input length|request) \((?<input>\d+) tokens\).{0,60}\((?<limit>\d+) tokens\)|prompt is too long: (?<input>\d+) tokens > (?<limit>\d+)|"
+        + @"prompt \(length (?<input>\d+)\) is longer than the maximum model length of (?<limit>\d+)|"
+        + @"input length \((?<input>\d+)\) exceeds model's maximum context length \((?<limit>\d+)\)", Words)]
     private static partial Regex InputThenLimit { get; }
+
+    [GeneratedRegex(@"must be <= (?<limit>\d+)\. Given: (?<input>\d+) `inputs` tokens", Words)]
+    private static partial Regex LimitThenGiven { get; }
 
     [GeneratedRegex("^[a-z][a-z0-9_]{0,63}$", RegexOptions.CultureInvariant)]
     private static partial Regex CodeWord { get; }

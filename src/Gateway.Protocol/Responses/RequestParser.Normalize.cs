@@ -51,6 +51,12 @@ public static partial class RequestParser
         return null;
     }
 
+    /// <summary>
+    /// A schema without white space between its tokens: it becomes part of the prompt, which must not change when the client writes its next
+    /// request in another way.
+    /// </summary>
+    internal static ReadOnlyMemory<byte> CompactSchema(ReadOnlyMemory<byte> schema) => schema.Span.Contains((byte)' ') ? Compact(schema.Span) : schema;
+
     /// <summary>Copies well-formed JSON without the white space between its tokens.</summary>
     private static byte[] Compact(ReadOnlySpan<byte> json)
     {

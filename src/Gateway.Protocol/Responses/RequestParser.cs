@@ -80,7 +80,7 @@ public static partial class RequestParser
         RejectUnserved(members);
         var previous = ReadPreviousResponseId(members);
         var conversation = ReadConversation(members, rules);
-        var input = ReadInput(members, rules, hasContext: previous is not null || conversation is not null);
+        var input = ReadInput(members, rules, hasContext: previous is not null || conversation is not null || rules.AllOptional);
         var tools = ReadTools(members, rules, input, out var parser, out var choice);
         var reasoning = SettingsParser.ReadReasoning(members, "reasoning");
         var text = SettingsParser.ReadText(members, "text");
@@ -89,7 +89,7 @@ public static partial class RequestParser
         var stream = members.Bool("stream") ?? false;
         return new ResponsesRequest
         {
-            Model = ReadModel(members, required: previous is null),
+            Model = ReadModel(members, required: previous is null && !rules.AllOptional),
             Input = input,
             HasInput = members.Has("input"),
             Instructions = members.String("instructions"),

@@ -30,6 +30,9 @@ public sealed record RequestRules
     /// <summary>A request may name a conversation; else <c>conversation</c> answers 400 <c>unsupported_parameter</c>. Default true.</summary>
     public bool ServesConversations { get; init; } = true;
 
+    /// <summary>Every member is optional, as where a prompt is only counted: neither <c>model</c> nor <c>input</c> is missed. Default false.</summary>
+    public bool AllOptional { get; init; }
+
     /// <summary>
     /// Answer an unknown top-level member with 400 <c>unknown_parameter</c>. Default false: stock clients send members of their own.
     /// </summary>

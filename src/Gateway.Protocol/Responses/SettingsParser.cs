@@ -104,6 +104,6 @@ internal static class SettingsParser
             members.Fail(ToolNames.Check(name, members.PathOf("name")));
         }
 
-        return new TextFormat(TextFormatKind.JsonSchema, name, members.String("description"), schema, members.Bool("strict"));
+        return new TextFormat(TextFormatKind.JsonSchema, name, members.String("description"), RequestParser.CompactSchema(schema), members.Bool("strict"));
     }
 }

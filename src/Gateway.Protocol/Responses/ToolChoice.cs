@@ -61,4 +61,8 @@ public sealed class ToolChoice
 
     /// <summary>The choice after a round of server-run calls: a forced choice would loop for ever; the set of allowed tools stays.</summary>
     public ToolChoice Relax() => Mode != ToolChoiceMode.Required ? this : new ToolChoice { Mode = ToolChoiceMode.Auto, Only = IsNamed ? null : Only };
+
+    /// <summary>The choice without its force, offering the same tools: for a request that only wants to know how long its prompt is.</summary>
+    /// <param name="namedIsFiltered">The server is sent a named tool alone.</param>
+    public ToolChoice Unforced(bool namedIsFiltered) => Mode != ToolChoiceMode.Required || !namedIsFiltered ? Relax() : new ToolChoice { Mode = ToolChoiceMode.Auto, Only = Only };
 }

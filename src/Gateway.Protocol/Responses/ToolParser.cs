@@ -218,7 +218,7 @@ internal sealed class ToolParser
             Namespace = ns,
             UpstreamName = ns is null ? name ?? "" : ToolNames.Flatten(ns, name ?? ""),
             Description = members.String("description"),
-            Parameters = type == FunctionType ? members.RawObject("parameters") : default,
+            Parameters = type == FunctionType ? RequestParser.CompactSchema(members.RawObject("parameters")) : default,
             Strict = type == FunctionType ? members.Bool("strict") : null,
             Format = type == CustomType ? members.RawObject("format") : default,
         };

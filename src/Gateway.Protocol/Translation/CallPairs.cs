@@ -6,7 +6,7 @@ namespace Gateway.Protocol.Translation;
 /// Which output answers which call. Call ids may come back in later turns, so the pairs follow the order of the items: an output answers
 /// the open call of its id, or, when it stands before its call, the next one.
 /// </summary>
-internal sealed class CallPairs
+public sealed class CallPairs
 {
     /// <summary>The item is no call and no output, or is one without a partner.</summary>
     public const int None = -1;
@@ -24,8 +24,10 @@ internal sealed class CallPairs
     /// <summary>The index of the item's partner, <see cref="None"/> or <see cref="Duplicate"/>.</summary>
     public int PartnerOf(int index) => _partners is null ? None : _partners[index];
 
+    /// <summary>Finds the pairs of a context. The time is linear in the number of items.</summary>
     public static CallPairs Find(IReadOnlyList<Item> items)
     {
+        ArgumentNullException.ThrowIfNull(items);
         int[]? partners = null;
         var latest = new Dictionary<ReadOnlyMemory<byte>, int>(BytesComparer.Instance);
         for (var i = 0; i < items.Count; i++)

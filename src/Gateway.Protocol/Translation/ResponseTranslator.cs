@@ -53,6 +53,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     private readonly int _itemsBefore;
     private string? _finishReason;
     private ApiError? _error;
+    private string? _upstreamMessage;
     private char _pendingSurrogate;
     private char _reasoningSurrogate;
     private char _refusalSurrogate;
@@ -101,6 +102,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         if (!chunk.Error.IsEmpty)
         {
             _error = UpstreamErrorReader.FromStreamError(chunk.Error, _context.Profile.ContextErrorPatterns);
+            _upstreamMessage = UpstreamErrorReader.ReadMessage(chunk.Error);
             return;
         }
 
@@ -268,7 +270,10 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         {
             _calls.Abandon();
             _events.AbandonItem();
-            return new RoundOutcome(end, error ?? ApiError.UpstreamError("The model server stopped with an error."), [], Usage, OutputBytes);
+            return new RoundOutcome(end, error ?? ApiError.UpstreamError("The model server stopped with an error."), [], Usage, OutputBytes)
+            {
+                UpstreamMessage = _upstreamMessage,
+            };
         }
 
         error = _calls.Finish(isCut: end != RoundEnd.Completed);

@@ -30,4 +30,8 @@ public sealed record DeferredCall(string Name, string Arguments, bool IsCut);
 /// <param name="Calls">The calls made, in order; empty when it failed.</param>
 /// <param name="Usage">The tokens the server reported, or null when it reported none.</param>
 /// <param name="OutputBytes">The bytes of text, reasoning and arguments that came: what an estimate of the tokens rests on.</param>
-public sealed record RoundOutcome(RoundEnd End, ApiError? Error, IReadOnlyList<RoundCall> Calls, Usage? Usage, long OutputBytes);
+public sealed record RoundOutcome(RoundEnd End, ApiError? Error, IReadOnlyList<RoundCall> Calls, Usage? Usage, long OutputBytes)
+{
+    /// <summary>The server's own words of an error inside its answer, at most 2 KB. Not for clients or logs. Null when there are none.</summary>
+    public string? UpstreamMessage { get; init; }
+}

@@ -53,6 +53,9 @@ public enum ImageUrls { Pass, Inline, Reject }
 /// <summary>Which kind of call the server gets: what the client asked for, or always one kind.</summary>
 public enum StreamMode { Client, Always, Never }
 
+/// <summary>The endpoint by which a server counts the tokens of a prompt, named after the server that has it (upstream reference, section 12).</summary>
+public enum Tokenizer { None, Vllm, Llamacpp, Tgi, Sglang, Litellm }
+
 /// <summary>
 /// What one kind of Chat Completions server wants to be sent. Profiles are data: they steer only what is sent; what comes back is read by
 /// one reader that takes every shape.
@@ -143,6 +146,18 @@ public sealed record RouteProfile
 
     /// <summary>An empty answer without an error means that the context was too long (LM Studio, Ollama).</summary>
     public bool EmptyIsContextError { get; init; }
+
+    /// <summary>How the server counts the tokens of a prompt without answering it.</summary>
+    public Tokenizer Tokenizer { get; init; } = Tokenizer.None;
+
+    /// <summary>The tokens that prompt and answer may have together; null when only the server knows.</summary>
+    public int? ContextWindow { get; init; }
+
+    /// <summary>
+    /// The server cuts a prompt that is too long and says nothing (Ollama). With a known <see cref="ContextWindow"/> the gateway refuses or
+    /// shortens such a prompt before it is sent.
+    /// </summary>
+    public bool CutsSilently { get; init; }
 
     /// <summary>Members merged into every request, over those the gateway wrote.</summary>
     public JsonObject ExtraBody { get; init; } = [];

@@ -113,7 +113,7 @@ internal sealed class ShowUpstreams(
         {
             foreach (var destination in cluster.DestinationsState.AllDestinations)
             {
-                var stats = picker.Stats(destination);
+                var stats = picker.Stats(upstream.Name, destination);
                 json.WriteStartObject();
                 json.WriteString("address", destination.Model.Config.Address);
                 json.WriteString("host", destination.Model.Config.Host);

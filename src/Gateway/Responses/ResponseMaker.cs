@@ -86,6 +86,26 @@ internal sealed class ResponseMaker(
         PreparedResponse prepared, ResponseEventStream events, ILoopOutput output, ILoopJournal journal, CancellationToken aborted) =>
         loop.RunAsync(ToLoopRequest(prepared, journal, onlyRestores: true), events, output, aborted);
 
+    /// <summary>Counts the tokens of the prompt that the response would begin with.</summary>
+    /// <param name="prepared">The response that is not made.</param>
+    /// <param name="stopping">Ends it with an error: the gateway stops.</param>
+    /// <param name="aborted">The client left.</param>
+    public async Task<(PromptCount Count, ApiError? Error)> CountAsync(PreparedResponse prepared, CancellationToken stopping, CancellationToken aborted)
+    {
+        using var deadline = new CancellationTokenSource(limits.Value.ResponseTime, time);
+        using var any = CancellationTokenSource.CreateLinkedTokenSource(aborted, stopping, deadline.Token);
+        using var envelope = NewEnvelope(prepared);
+        using var events = NewEvents(prepared, envelope, JsonOutput.Instance);
+        try
+        {
+            return await loop.CountAsync(ToLoopRequest(prepared, NoJournal.Instance), events, JsonOutput.Instance, any.Token);
+        }
+        catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
+        {
+            return (default, stopping.IsCancellationRequested ? ApiError.Stopping() : ApiError.ResponseTimeout());
+        }
+    }
+
     /// <summary>Brings the response into the terminal state that belongs to the loop's outcome.</summary>
     public void Settle(ResponseState state, LoopOutcome outcome)
     {

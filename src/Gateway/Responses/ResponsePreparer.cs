@@ -23,6 +23,15 @@ internal sealed class ResponsePreparer(
     public ApiError? Parse(ReadOnlyMemory<byte> body, Dialect dialect, Tenant tenant, out ResponsesRequest? request) =>
         RequestParser.Parse(body, RulesOf(dialect, tenant), out request);
 
+    /// <summary>Reads a body whose prompt is only to be counted: no member is missed, and nothing will be stored.</summary>
+    /// <returns>The error, or null.</returns>
+    public ApiError? ParseForCount(ReadOnlyMemory<byte> body, Dialect dialect, Tenant tenant, out ResponsesRequest? request)
+    {
+        var error = RequestParser.Parse(body, RulesOf(dialect, tenant) with { AllOptional = true }, out request);
+        request = request is null ? null : request with { Store = false, Background = false, Stream = false };
+        return error;
+    }
+
     /// <summary>
     /// Checks everything that can be checked before a response begins, and loads what it continues. A conversation that it names is held until
     /// <see cref="PreparedResponse.Conversation"/> is disposed.
@@ -53,7 +62,7 @@ internal sealed class ResponsePreparer(
         PreparedResponse? prepared = null;
         try
         {
-            if ((request.Model ?? conversation.ReadParentModel()) is not { } model)
+            if ((request.Model ?? conversation.ReadParentModel() ?? await loop.FindOnlyModelAsync(tenant.Policy.AllowsModel, cancellationToken)) is not { } model)
             {
                 return (null, ApiError.MissingParameter("model"));
             }

@@ -33,6 +33,7 @@ internal static class ResponsesEndpoints
     private static void Map(IEndpointRouteBuilder app, string basePath, Dialect dialect)
     {
         var create = app.ServiceProvider.GetRequiredService<CreateResponse>();
+        var count = app.ServiceProvider.GetRequiredService<CountInputTokens>();
         var read = app.ServiceProvider.GetRequiredService<ReadResponses>();
         var responses = basePath + "/responses";
         On(app, HttpMethods.Post, responses, (http, tenant) => create.RunAsync(http, dialect, tenant));
@@ -43,7 +44,8 @@ internal static class ResponsesEndpoints
         On(app, HttpMethods.Delete, responses + "/{id}", (http, tenant) => read.DeleteAsync(http, tenant, Id(http)));
         On(app, HttpMethods.Get, responses + "/{id}/input_items", (http, tenant) => read.ListInputItemsAsync(http, tenant, Id(http)));
         On(app, HttpMethods.Post, responses + "/{id}/cancel", (http, tenant) => read.CancelAsync(http, dialect, tenant, Id(http)));
-        NotYetServed(app, responses + "/compact", responses + "/input_tokens");
+        On(app, HttpMethods.Post, responses + "/input_tokens", (http, tenant) => count.RunAsync(http, dialect, tenant));
+        NotYetServed(app, responses + "/compact");
         if (dialect.ServesConversations)
         {
             MapConversations(app, basePath + "/conversations");
@@ -51,6 +53,9 @@ internal static class ResponsesEndpoints
 
         // Below the routes above: the same paths with another method, and everything else.
         WrongMethod(app, responses, "GET, POST");
+
+        // Beside the routes above: it is no id.
+        WrongMethod(app, responses + "/input_tokens", "POST", order: 0);
         WrongMethod(app, responses + "/{id}", "GET, DELETE");
         WrongMethod(app, responses + "/{id}/input_items", "GET");
         WrongMethod(app, responses + "/{id}/cancel", "POST");
@@ -84,11 +89,11 @@ internal static class ResponsesEndpoints
         }
     }
 
-    private static void WrongMethod(IEndpointRouteBuilder app, string pattern, string allowed) => app.Map(pattern, (HttpContext http) =>
+    private static void WrongMethod(IEndpointRouteBuilder app, string pattern, string allowed, int order = 1) => app.Map(pattern, (HttpContext http) =>
     {
         http.Response.Headers.Allow = allowed;
         Fail(http, new ApiError(405, ApiError.InvalidRequestType, "method_not_allowed", null, $"Not allowed to {http.Request.Method} on this path. Allowed: {allowed}."));
-    }).WithOrder(1);
+    }).WithOrder(order);
 
     private static void On(IEndpointRouteBuilder app, string method, string pattern, Func<HttpContext, Tenant, Task<ApiError?>> handler) =>
         app.MapMethods(pattern, [method], (RequestDelegate)(async http =>

@@ -15,6 +15,7 @@ internal static class ResponsesExtensions
     {
         var services = builder.Services;
         services.AddSingleton<CreateResponse>();
+        services.AddSingleton<CountInputTokens>();
         services.AddSingleton<ResponsePreparer>();
         services.AddSingleton<ResponseMaker>();
         services.AddSingleton<ReadResponses>();

@@ -106,14 +106,14 @@ internal sealed class LoopContext
         }
     }
 
-    /// <summary>Gives up the oldest part of the conversation. False when there is nothing left to give up.</summary>
-    public bool DropOldest()
+    /// <summary>What can be given up of the conversation.</summary>
+    public TruncationPlan PlanTruncation() => TruncationPlan.Of(_items, ChainItems);
+
+    /// <summary>Gives up the oldest part of the conversation, for the rounds to come too.</summary>
+    public void Truncate(TruncationPlan plan, int steps)
     {
-        var shorter = Truncation.DropOldest(_items, ChainItems);
-        var dropped = _items.Count - shorter.Count;
-        ChainItems = Math.Max(0, ChainItems - dropped);
-        _items = [.. shorter];
-        return dropped > 0;
+        ChainItems = plan.ChainItemsAfter(steps);
+        _items = plan.After(steps);
     }
 
     public bool IsCallIdTaken(string callId)

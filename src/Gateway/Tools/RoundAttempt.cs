@@ -1,4 +1,3 @@
-using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
@@ -44,12 +43,15 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
         return ChatBody.Refused(refused);
     }
 
-    private ChatRequest ToChatRequest(ChatRoute route) => new()
+    /// <summary>The round as the upstream of a route gets it.</summary>
+    /// <param name="route">The route.</param>
+    /// <param name="items">Items to send instead of the context's.</param>
+    public ChatRequest ToChatRequest(ChatRoute route, IReadOnlyList<Item>? items = null) => new()
     {
         Request = _loop.Request,
         Model = route.Model,
         Profile = route.Profile,
-        Items = context.Items,
+        Items = items ?? context.Items,
         Stream = AsksForStream(route.Profile),
         MaxOutputTokens = _maxOutputTokens,
         ToolChoice = context.Choice,
@@ -86,19 +88,20 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
             && outcome.End == RoundEnd.Completed && outcome.Calls.Count == 0;
     }
 
-    /// <summary>Makes the request smaller after "context too long". False when nothing can be given up.</summary>
-    public bool ShrinkForContext(int minOutputTokens)
+    /// <summary>The output tokens that the round is limited to; null without a limit.</summary>
+    public int? MaxOutputTokens => _maxOutputTokens;
+
+    /// <summary>Lowers the limit of output tokens, once, to what fits beside the prompt. False when that does not help or leaves no answer.</summary>
+    public bool TryLowerOutputLimit(int room, int minOutputTokens)
     {
-        if (!_limitWasCut && _maxOutputTokens is { } limit && UpstreamMessage is { } message
-            && UpstreamErrorReader.TryReadContextNumbers(message, out var window, out var prompt)
-            && window - prompt >= minOutputTokens && window - prompt < limit)
+        if (_limitWasCut || room < minOutputTokens || _maxOutputTokens is not { } limit || room >= limit)
         {
-            _limitWasCut = true;
-            _maxOutputTokens = (int)(window - prompt);
-            return true;
+            return false;
         }
 
-        return _loop.Request.TruncationAuto && context.DropOldest();
+        _limitWasCut = true;
+        _maxOutputTokens = room;
+        return true;
     }
 
     /// <summary>The kind of call the upstream gets.</summary>

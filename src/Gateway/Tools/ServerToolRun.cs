@@ -32,13 +32,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             return unknown;
         }
 
-        (_servers, var refused) = await tools.WaitAsync(tools.ResolveAsync(_loop, cancellationToken), output, cancellationToken);
-        if (refused is not null)
-        {
-            return refused;
-        }
-
-        if (FindServers(approved) is { } missing)
+        if (await FindServersAsync(approved, cancellationToken) is { } missing)
         {
             return missing;
         }
@@ -46,8 +40,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         try
         {
             return await ClaimAsync(approved, refusals, cancellationToken)
-                ?? await new ServerToolLists(tools, context, events, output).ListAsync(_servers, cancellationToken)
-                ?? ResolveChoice()
+                ?? await ListToolsAsync(cancellationToken)
                 ?? await RunApprovedAsync(approved, cancellationToken);
         }
         finally
@@ -56,6 +49,13 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
             await Task.WhenAll((EndsHere ? _claimed : []).Select(id => _loop.Approvals.ReleaseAsync(id).AsTask()));
         }
     }
+
+    /// <summary>Only lists what the chain has no list of: enough to know what the model would be offered. Takes no approval and runs nothing.</summary>
+    /// <returns>The error that a response would end with, or null.</returns>
+    public async Task<ApiError?> ListAsync(CancellationToken cancellationToken) =>
+        Approvals.Find(_loop.Items, _loop.ChainItems, out var approved, out _)
+        ?? await FindServersAsync(approved, cancellationToken)
+        ?? await ListToolsAsync(cancellationToken);
 
     /// <summary>Runs the server-run calls of a round, and writes the items of its client-run calls that stand behind them.</summary>
     /// <param name="calls">The round's calls.</param>
@@ -112,6 +112,15 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
         Budget.EndRound();
         return goesOn;
     }
+
+    private async Task<ApiError?> FindServersAsync(IReadOnlyList<Item> approved, CancellationToken cancellationToken)
+    {
+        (_servers, var refused) = await tools.WaitAsync(tools.ResolveAsync(_loop, cancellationToken), output, cancellationToken);
+        return refused ?? FindServers(approved);
+    }
+
+    private async Task<ApiError?> ListToolsAsync(CancellationToken cancellationToken) =>
+        await new ServerToolLists(tools, context, events, output).ListAsync(_servers, cancellationToken) ?? ResolveChoice();
 
     /// <summary>The request's choice may name tools that are known only now.</summary>
     private ApiError? ResolveChoice()

@@ -1,4 +1,6 @@
 using Gateway.Egress;
+using Gateway.Protocol.ChatCompletions;
+using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Upstream;
@@ -10,20 +12,25 @@ namespace Gateway.Tools;
 /// answered or the client has something to do. Everything that can be mended before the client has seen anything of a round is mended here: a
 /// server that refuses an optional parameter, a limit that overflows the context, a stream that ended before it began.
 /// </summary>
-internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader rounds, ServerTools serverTools, ImageFetcher images, ToolMetrics metrics)
+internal sealed class ToolLoop(
+    ChatClient client, RouteTable routes, RoundReader rounds, ServerTools serverTools, ImageFetcher images, ContextFitter fitter, TokenizerClient tokenizers,
+    ToolMetrics metrics)
 {
     /// <summary>How often one round may be sent again in another form.</summary>
     private const int MaxMends = 8;
 
-    /// <summary>Fewer output tokens than this are no answer.</summary>
-    private const int MinOutputTokens = 16;
-
-    /// <summary>Bytes of text in a token, for servers that report no usage.</summary>
-    private const int BytesPerToken = 4;
+    private const string ContextLengthCode = "context_length_exceeded";
 
     /// <summary>Some upstream serves the model. Just after the start it waits a little for the first lists of models.</summary>
     public async ValueTask<bool> ServesAsync(string model, CancellationToken cancellationToken) =>
         await routes.FindAsync(model, cancellationToken) is not null;
+
+    /// <summary>The one model that is served by a name and that the tenant may use; null when there are more, or none.</summary>
+    public async ValueTask<string?> FindOnlyModelAsync(Func<string, bool> isAllowed, CancellationToken cancellationToken)
+    {
+        await routes.WaitForFirstDiscoveryAsync(cancellationToken);
+        return routes.List().Where(model => isAllowed(model.Id)).Take(2).ToList() is [var only] ? only.Id : null;
+    }
 
     /// <summary>
     /// Runs the loop. Cancelled once it has begun, it ends as interrupted, with all that was done by then. Thrown are only cancellation before
@@ -31,18 +38,12 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
     /// </summary>
     public async Task<LoopOutcome> RunAsync(LoopRequest loop, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
-        if (routes.Find(loop.Model) is not { } found)
+        var (opened, error) = await OpenAsync(loop, cancellationToken);
+        if (opened is not { } context)
         {
-            return LoopOutcome.Failed(ApiError.ModelNotFound(loop.Model));
+            return LoopOutcome.Failed(error!);
         }
 
-        var fetched = await FetchImagesAsync(loop, found, cancellationToken);
-        if (fetched.Error is not null)
-        {
-            return LoopOutcome.Failed(fetched.Error);
-        }
-
-        var context = new LoopContext(loop, found) { InlinedImages = fetched.DataUrls };
         try
         {
             return await RunAsync(context, events, output, cancellationToken);
@@ -52,6 +53,84 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             events.AbandonItem();
             return new LoopOutcome(RoundEnd.Failed, null, context.Spent == default ? null : context.Spent, context.OwnNotes) { IsInterrupted = true };
         }
+    }
+
+    /// <summary>
+    /// Counts the tokens of the prompt that the loop would begin with: by the server's tokenizer, or else by a call with one output token, or else
+    /// from bytes. Servers are asked for their tools; nothing is run, and no approval is taken.
+    /// </summary>
+    /// <param name="loop">What would be run.</param>
+    /// <param name="events">Takes what is made on the way, for nobody.</param>
+    /// <param name="output">Likewise.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<(PromptCount Count, ApiError? Error)> CountAsync(
+        LoopRequest loop, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        var (opened, error) = await OpenAsync(loop, cancellationToken);
+        if (opened is not { } context)
+        {
+            return (default, error);
+        }
+
+        if (await new ServerToolRun(serverTools, context, events, output).ListAsync(cancellationToken) is { } unlisted)
+        {
+            return (default, unlisted);
+        }
+
+        var attempt = new RoundAttempt(context, maxOutputTokens: 1);
+        using var chat = new PooledBuffer(16 * 1024);
+        if (ChatRequestWriter.Write(attempt.ToChatRequest(attempt.Route), chat) is { } refused)
+        {
+            return (default, refused);
+        }
+
+        if (PromptSize.IsEmpty(chat.WrittenMemory))
+        {
+            return (default, ApiError.MissingParameter("input"));
+        }
+
+        return await tokenizers.CountAsync(attempt.Route, chat.WrittenMemory, loop.AffinityKey, cancellationToken) is { } counted
+            ? (new PromptCount(counted.Tokens, IsEstimate: false), null)
+            : await CountByCallAsync(attempt, PromptSize.EstimateTokens(chat.WrittenMemory), events, output, cancellationToken);
+    }
+
+    private async Task<(PromptCount Count, ApiError? Error)> CountByCallAsync(
+        RoundAttempt attempt, int estimate, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    {
+        // What a choice forces needs more than one token, and some servers fail on what is left of it.
+        attempt.Context.Choice = attempt.Context.Choice.Unforced(attempt.Route.Profile.NamedToolChoice == NamedToolChoice.Filter);
+        RoundOutcome outcome;
+        do
+        {
+            using var call = NewCall(attempt);
+            outcome = await RunRoundAsync(attempt, call, events, output, cancellationToken);
+        }
+        while (outcome.Error is not null && outcome.Error.Code != ContextLengthCode && LearnFromRefusal(attempt));
+
+        if (outcome.Error is { } error)
+        {
+            // Too long, and so long it is.
+            return error.Code == ContextLengthCode && attempt.UpstreamMessage is { } message && UpstreamErrorReader.TryReadContextNumbers(message, out _, out var tokens)
+                ? (new PromptCount(tokens, IsEstimate: false), null)
+                : (default, error);
+        }
+
+        // Of a prompt that was cut, only what is left was counted.
+        return outcome.Usage is { InputTokens: > 0 } usage && !(attempt.Route.Profile.CutsSilently && usage.InputTokens * 2 < estimate)
+            ? (new PromptCount(usage.InputTokens, IsEstimate: false), null)
+            : (new PromptCount(estimate, IsEstimate: true), null);
+    }
+
+    /// <summary>Finds where the loop's requests go, and gets what they need.</summary>
+    private async ValueTask<(LoopContext? Context, ApiError? Error)> OpenAsync(LoopRequest loop, CancellationToken cancellationToken)
+    {
+        if (routes.Find(loop.Model) is not { } found)
+        {
+            return (null, ApiError.ModelNotFound(loop.Model));
+        }
+
+        var fetched = await FetchImagesAsync(loop, found, cancellationToken);
+        return fetched.Error is { } error ? (null, error) : (new LoopContext(loop, found) { InlinedImages = fetched.DataUrls }, null);
     }
 
     private async Task<LoopOutcome> RunAsync(LoopContext context, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
@@ -187,16 +266,20 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
         FindRoutes(attempt);
         for (var mends = 0; ; mends++)
         {
-            using var call = new ChatCall
+            if (mends < MaxMends && await fitter.ShortenBeforehandAsync(attempt, cancellationToken) is { } shortened)
             {
-                Routes = attempt.Context.Routes,
-                Write = attempt.Write,
-                AffinityKey = attempt.Loop.AffinityKey,
-                Tenant = attempt.Loop.Tenant,
-            };
+                if (!shortened)
+                {
+                    return (new RoundOutcome(RoundEnd.Failed, ApiError.ContextLengthExceeded(), [], null, 0), null);
+                }
+
+                continue;
+            }
+
+            using var call = NewCall(attempt);
             var outcome = await RunRoundAsync(attempt, call, events, output, cancellationToken);
             var requestBytes = call.BodyBytes;
-            if (mends < MaxMends && outcome.Error is not null && IsUntouched(events, itemsBefore) && Mend(attempt, outcome))
+            if (mends < MaxMends && outcome.Error is not null && IsUntouched(events, itemsBefore) && await MendAsync(attempt, outcome, cancellationToken))
             {
                 continue;
             }
@@ -212,6 +295,14 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             return (outcome, (outcome.Usage ?? Estimate(outcome, requestBytes)) + spent);
         }
     }
+
+    private static ChatCall NewCall(RoundAttempt attempt) => new()
+    {
+        Routes = attempt.Context.Routes,
+        Write = attempt.Write,
+        AffinityKey = attempt.Loop.AffinityKey,
+        Tenant = attempt.Loop.Tenant,
+    };
 
     /// <summary>The client has seen nothing of the round that began behind <paramref name="itemsBefore"/> items.</summary>
     private static bool IsUntouched(ResponseEventStream events, int itemsBefore) => !events.HasOpenItem && events.State.Output.Count == itemsBefore;
@@ -234,6 +325,7 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             }
 
             var (outcome, failure) = await rounds.ReadAsync(reply, attempt, events, output, cancellationToken);
+            attempt.UpstreamMessage = outcome.UpstreamMessage;
             if (failure != UpstreamFailure.None)
             {
                 reply.ReportFailure(failure);
@@ -268,13 +360,12 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
     }
 
     /// <summary>Changes the attempt so that it may succeed. False when there is nothing to change.</summary>
-    private bool Mend(RoundAttempt attempt, RoundOutcome outcome)
-    {
-        if (outcome.Error!.Code == "context_length_exceeded")
-        {
-            return attempt.ShrinkForContext(MinOutputTokens);
-        }
+    private async ValueTask<bool> MendAsync(RoundAttempt attempt, RoundOutcome outcome, CancellationToken cancellationToken) =>
+        outcome.Error!.Code == ContextLengthCode ? await fitter.ShortenAfterErrorAsync(attempt, cancellationToken) : LearnFromRefusal(attempt);
 
+    /// <summary>Leaves out what the server does not know, from now on. False when it was something else.</summary>
+    private bool LearnFromRefusal(RoundAttempt attempt)
+    {
         if (attempt.UpstreamMessage is { } message && attempt.Route.Profile.StreamOptions
             && message.Contains("stream_options", StringComparison.OrdinalIgnoreCase))
         {
@@ -296,8 +387,8 @@ internal sealed class ToolLoop(ChatClient client, RouteTable routes, RoundReader
             return null;
         }
 
-        var input = requestBytes / BytesPerToken;
-        var output = (outcome.OutputBytes + BytesPerToken - 1) / BytesPerToken;
+        var input = requestBytes / PromptSize.BytesPerToken;
+        var output = (outcome.OutputBytes + PromptSize.BytesPerToken - 1) / PromptSize.BytesPerToken;
         return new Usage(input, 0, 0, output, 0, input + output);
     }
 }

@@ -18,6 +18,7 @@ internal static class ToolsExtensions
         services.TryAddSingleton<NamedServers>();
         services.TryAddSingleton<HostedTools>();
         services.TryAddSingleton<ServerTools>();
+        services.TryAddSingleton<ContextFitter>();
         services.TryAddSingleton<ToolLoop>();
         services.TryAddSingleton<McpMetrics>();
         services.TryAddSingleton<McpConnector>();

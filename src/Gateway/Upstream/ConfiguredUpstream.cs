@@ -101,6 +101,26 @@ internal sealed class ConfiguredUpstream
         set => Volatile.Write(ref _discovered, value);
     }
 
+    /// <summary>The tokens that a model can hold, as configured or as the upstream names them; null when neither is known.</summary>
+    /// <param name="model">The upstream's name of it.</param>
+    public int? WindowOf(string model)
+    {
+        if (Profile.ContextWindow is { } configured)
+        {
+            return configured;
+        }
+
+        foreach (var known in Discovered ?? [])
+        {
+            if (known.Id == model)
+            {
+                return known.Window;
+            }
+        }
+
+        return null;
+    }
+
     public void SetApiKey(string? key)
     {
         if (!string.Equals(key, _apiKey, StringComparison.Ordinal))

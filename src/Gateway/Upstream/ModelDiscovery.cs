@@ -131,7 +131,7 @@ internal sealed class ModelDiscovery : BackgroundService
         }
 
         var models = lists.OrderBy(l => l.Key, StringComparer.Ordinal).SelectMany(l => l.Value).DistinctBy(m => m.Id, StringComparer.Ordinal).ToList();
-        if (upstream.Discovered is { } known && known.Select(m => m.Id).SequenceEqual(models.Select(m => m.Id), StringComparer.Ordinal))
+        if (upstream.Discovered is { } known && known.Select(m => (m.Id, m.Window)).SequenceEqual(models.Select(m => (m.Id, m.Window))))
         {
             return false;
         }

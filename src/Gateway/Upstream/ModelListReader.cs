@@ -32,11 +32,17 @@ internal static class ModelListReader
     private static DiscoveredModel? ReadModel(JsonElement model) =>
         model.ValueKind == JsonValueKind.Object && model.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String
             && id.GetString() is { Length: > 0 and <= 512 } name
-            ? new DiscoveredModel(name, ReadCreated(model))
+            ? new DiscoveredModel(name, ReadCreated(model), ReadWindow(model))
             : null;
 
     private static long? ReadCreated(JsonElement model) =>
         model.TryGetProperty("created", out var created) && created.ValueKind == JsonValueKind.Number && created.TryGetInt64(out var seconds) && seconds > 0
             ? seconds
+            : null;
+
+    /// <summary>The length that vLLM and SGLang serve the model with.</summary>
+    private static int? ReadWindow(JsonElement model) =>
+        model.TryGetProperty("max_model_len", out var length) && length.ValueKind == JsonValueKind.Number && length.TryGetInt32(out var tokens) && tokens > 0
+            ? tokens
             : null;
 }

@@ -41,6 +41,7 @@ internal static class UpstreamEndpoints
         services.AddSingleton<IAvailableDestinationsPolicy, AnsweringDestinations>();
         services.AddSingleton<UpstreamMetrics>();
         services.AddSingleton<ChatClient>();
+        services.AddSingleton<TokenizerClient>();
         services.AddSingleton<Passthrough>();
         services.AddHostedService<ModelDiscovery>();
         services.AddHostedService<UpstreamProber>();

@@ -42,4 +42,7 @@ internal static partial class UpstreamLog
 
     [LoggerMessage(3012, LogLevel.Error, "The discovery of models failed for a reason of its own and goes on with the next round.")]
     public static partial void DiscoveryBroken(ILogger logger, Exception exception);
+
+    [LoggerMessage(3040, LogLevel.Information, "Upstream {Upstream} has no endpoint that counts tokens (status {Status}); it is asked again in {Minutes} min. Prompts are counted by calls with one output token.")]
+    public static partial void NoTokenizer(ILogger logger, string upstream, int status, double minutes);
 }

@@ -64,6 +64,7 @@ internal static partial class UpstreamReader
         var models = ReadModels(section, options, errors);
         var profile = ProfileTable.Read(options.Profile ?? ProfileTable.Auto, options.ProfileOptions, section.Path, errors);
         CheckPatterns(section, profile, errors);
+        CheckWindow(section, profile, errors);
         CheckHeaders(section, options, errors);
         CheckCaFile(section, options, errors);
         CheckTimeout(section, nameof(options.ConnectTimeout), options.ConnectTimeout, errors);
@@ -186,6 +187,14 @@ internal static partial class UpstreamReader
             {
                 errors.Add($"{section.Path}:ProfileOptions:context_error_patterns holds '{pattern}', which is no regular expression: {e.Message}");
             }
+        }
+    }
+
+    private static void CheckWindow(IConfigurationSection section, RouteProfile? profile, List<string> errors)
+    {
+        if (profile?.ContextWindow is <= 0 and var window)
+        {
+            errors.Add($"{section.Path}:ProfileOptions:context_window is '{window}': it must be at least 1 token.");
         }
     }
 

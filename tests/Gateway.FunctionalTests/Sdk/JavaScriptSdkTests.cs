@@ -11,7 +11,7 @@ public sealed class JavaScriptSdkTests(GatewayFixture fixture, ITestOutputHelper
     {
         await UseOwnGatewayAsync(("Gateway:Tenants:js:Keys:0", "key-js"));
         Upstream.Default = Obey;
-        await NodeScript.RunAsync("cases.mjs", cases: 22, [new Uri(Gateway.BaseAddress, "/v1").AbsoluteUri], output, Cancellation);
+        await NodeScript.RunAsync("cases.mjs", cases: 23, [new Uri(Gateway.BaseAddress, "/v1").AbsoluteUri], output, Cancellation);
     }
 
     private static ChatScript Obey(JsonObject request)

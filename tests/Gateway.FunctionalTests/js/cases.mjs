@@ -25,6 +25,13 @@ const cases = {
     assert.ok(response._request_id);
   },
 
+  async input_tokens_count() {
+    const first = await client.responses.create({ model, input: 'say Hello' });
+    const counted = await client.responses.inputTokens.count({ model, input: 'say more', previous_response_id: first.id, tools: [weather] });
+    assert.deepEqual({ ...counted }, { object: 'response.input_tokens', input_tokens: 11 });
+    await assert.rejects(client.responses.inputTokens.count({ model, input: 'x', previous_response_id: 'resp_none' }), BadRequestError);
+  },
+
   async stream_iterator() {
     const events = [];
     for await (const event of await client.responses.create({ model, input: 'say Hello', stream: true })) {

@@ -115,6 +115,27 @@ public sealed class UpstreamErrorReaderTests
         Assert.Equal(ApiError.ContextLengthExceeded(), UpstreamErrorReader.FromStreamError(Encoding.UTF8.GetBytes(body), []));
     }
 
+    [Theory]
+    [InlineData("This model's maximum context length is 4096 tokens. However, you requested 100 output tokens and your prompt contains at least 3997 input tokens, for a total of at least 4097 tokens.", 4096)]
+    [InlineData("The prompt is longer than the maximum model length of 4096.", 4096)]
+    [InlineData("the request exceeds the available context size", null)]
+    public void TryReadContextNumbers_WhereTheInputIsNotNamed_OnlyTheLengthIsKnown(string message, int? length)
+    {
+        Assert.False(UpstreamErrorReader.TryReadContextNumbers(message, out _, out _));
+        Assert.Equal(length is not null, UpstreamErrorReader.TryReadContextLength(message, out var read));
+        Assert.Equal(length ?? 0, read);
+        Assert.Equal(ApiError.ContextLengthExceeded(), Read(400, new System.Text.Json.Nodes.JsonObject { ["message"] = message }.ToJsonString()));
+    }
+
+    [Fact]
+    public void ReadMessage_MembersOfLlamaCpp_AreReadWithTheMessage()
+    {
+        var message = UpstreamErrorReader.ReadMessage("""{"error":{"message":"the request exceeds the available context size","n_prompt_tokens":5000,"n_ctx":4096}}"""u8);
+
+        Assert.True(UpstreamErrorReader.TryReadContextNumbers(message!, out var length, out var input));
+        Assert.Equal((4096, 5000), (length, input));
+    }
+
     [Fact]
     public void FromBody_ContextPatternOfTheProfile_IsRecognised()
     {

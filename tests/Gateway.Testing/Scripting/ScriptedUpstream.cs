@@ -21,6 +21,7 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ConcurrentQueue<ChatReaction> _queue = new();
     private readonly ConcurrentQueue<RecordedCall> _calls = new();
+    private readonly ConcurrentQueue<RecordedCall> _rootCalls = new();
     private readonly Channel<RecordedCall> _arrivals = Channel.CreateBounded<RecordedCall>(MaxQueued);
     private readonly CancellationTokenSource _stopping = new();
 
@@ -40,6 +41,12 @@ public sealed class ScriptedUpstream : IAsyncDisposable
 
     /// <summary>The ids that <c>GET /v1/models</c> lists.</summary>
     public IReadOnlyList<string> Models { get; set; } = ["scripted"];
+
+    /// <summary>How posts to the server's root, beside <c>/v1</c>, are answered, such as those to a tokenizer; null for 404. They are no <see cref="Calls"/>.</summary>
+    public Func<RecordedCall, ChatScript>? Root { get; set; }
+
+    /// <summary>Posts to the server's root so far, oldest first.</summary>
+    public IReadOnlyList<RecordedCall> RootCalls => [.. _rootCalls];
 
     /// <summary>The key that requests must bear; null for any or none.</summary>
     public string? RequiredKey { get; set; }
@@ -105,6 +112,8 @@ public sealed class ScriptedUpstream : IAsyncDisposable
         {
         }
 
+        _rootCalls.Clear();
+        Root = null;
         Default = Greeting;
         Fixed = null;
     }
@@ -157,6 +166,13 @@ public sealed class ScriptedUpstream : IAsyncDisposable
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
         var call = new RecordedCall(context.Request, body.ToArray(), context.Connection.Id);
+        if (!context.Request.Path.StartsWithSegments("/v1"))
+        {
+            _rootCalls.Enqueue(call);
+            await SendAsync(context, Root?.Invoke(call) ?? ChatScript.Of(404, """{"detail":"Not Found"}"""), context.RequestAborted);
+            return;
+        }
+
         using var left = context.RequestAborted.Register(call.SetClientLeft);
         _calls.Enqueue(call);
         _arrivals.Writer.TryWrite(call);

@@ -33,6 +33,9 @@ public sealed class UpstreamReaderTests
             [Prefix + "ProfileOptions:stream_options"] = "false",
             [Prefix + "ProfileOptions:ReasoningIn"] = "reasoning_content",
             [Prefix + "ProfileOptions:drop_params:0"] = "temperature",
+            [Prefix + "ProfileOptions:context_window"] = "32768",
+            [Prefix + "ProfileOptions:tokenizer"] = "llamacpp",
+            [Prefix + "ProfileOptions:cuts_silently"] = "true",
             [Prefix + "ProfileOptions:context_error_patterns:0"] = "^prompt \\d+ too big$",
             [Prefix + "ProfileOptions:extra_body:top_k"] = "20",
             [Prefix + "ProfileOptions:extra_body:chat_template_kwargs:enable_thinking"] = "false",
@@ -66,6 +69,8 @@ public sealed class UpstreamReaderTests
         Assert.Equal(ReasoningIn.ReasoningContent, profile.ReasoningIn);
         Assert.Equal(EmptyAssistantContent.Empty, profile.EmptyAssistantContent);
         Assert.Equal(["temperature"], profile.DropParams);
+        Assert.Equal((32768, Tokenizer.Llamacpp, true), (profile.ContextWindow, profile.Tokenizer, profile.CutsSilently));
+        Assert.Equal(32768, upstream.WindowOf("any"));
         Assert.Equal(["^prompt \\d+ too big$"], profile.ContextErrorPatterns);
         Assert.Equal("""{"chat_template_kwargs":{"enable_thinking":false},"top_k":20}""", profile.ExtraBody.ToJsonString());
     }
@@ -80,6 +85,9 @@ public sealed class UpstreamReaderTests
     [InlineData("ProfileOptions:stream_option", "false", "ProfileOptions:stream_option is not a key")]
     [InlineData("ProfileOptions:stream_options", "maybe", "ProfileOptions:stream_options is 'maybe'")]
     [InlineData("ProfileOptions:reasoning_in", "brain", "ProfileOptions:reasoning_in is 'brain'")]
+    [InlineData("ProfileOptions:context_window", "many", "ProfileOptions:context_window is 'many'")]
+    [InlineData("ProfileOptions:context_window", "0", "ProfileOptions:context_window is '0': it must be at least 1 token")]
+    [InlineData("ProfileOptions:tokenizer", "abacus", "ProfileOptions:tokenizer is 'abacus'")]
     [InlineData("ProfileOptions:context_error_patterns:0", "(", "context_error_patterns holds '('")]
     [InlineData("Models:0", null, "Models:0 is ''")]
     [InlineData("Headers:X-None", null, "Headers:X-None")]

@@ -1,0 +1,3 @@
+namespace Gateway.FunctionalTests.Tools;
+
+public sealed class PromptPrefixFactsOnSqlite(GatewayFixture fixture) : PromptPrefixFacts(fixture), IClassFixture<GatewayFixture>;
