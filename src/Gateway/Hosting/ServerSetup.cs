@@ -68,7 +68,8 @@ internal static class ServerSetup
         var address = $"http://{new IPEndPoint(ip, admin.Port.Value)}";
         if (configuration.GetSection("Kestrel:Endpoints").GetChildren().Any())
         {
-            configuration["Kestrel:Endpoints:GatewayAdmin:Url"] = address;
+            // Endpoints go by name: with this one the gateway's own address stays the first.
+            configuration["Kestrel:Endpoints:~GatewayAdmin:Url"] = address;
             return;
         }
 

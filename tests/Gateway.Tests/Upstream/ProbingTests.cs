@@ -72,7 +72,7 @@ public sealed class ProbingTests : IDisposable
 
         // Beside it one that is probed, so that a round has certainly passed.
         host.Reload(("Gateway:Upstreams:other:Address", server.Address), ("Gateway:Upstreams:other:Headers:x-other", "1"));
-        await Until.TrueAsync(() => Find(host, "other").Probe.Status == ProbeStatus.Complete);
+        await AdvanceUntilAsync(() => Find(host, "other").Probe.Status == ProbeStatus.Complete);
 
         Assert.Equal(ProbeStatus.Pending, Find(host, Name).Probe.Status);
         Assert.Equal(profile, Find(host, Name).Profile.Name);
@@ -294,7 +294,7 @@ public sealed class ProbingTests : IDisposable
         var first = Find(host, Name);
 
         host.Reload(($"Gateway:Upstreams:{Name}:IdleTimeout", "00:01:00"));
-        await Until.TrueAsync(() => Find(host, Name) != first && Find(host, Name).Probe.Status == ProbeStatus.Complete);
+        await AdvanceUntilAsync(() => Find(host, Name) != first && Find(host, Name).Probe.Status == ProbeStatus.Complete);
 
         Assert.Equal(16, server.ChatQuestions.Count());
     }
