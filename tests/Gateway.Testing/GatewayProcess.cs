@@ -31,21 +31,24 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     public string Output => string.Join('\n', _output);
 
     /// <summary>Starts the executable and waits until it listens. Its <see cref="TestGatewayOptions.StorePath"/> must be set; its clock is the real one.</summary>
-    public static async Task<GatewayProcess> StartAsync(TestGatewayOptions options)
+    public static Task<GatewayProcess> StartAsync(TestGatewayOptions options)
     {
         ArgumentNullException.ThrowIfNull(options.StorePath);
-        var start = new ProcessStartInfo("dotnet")
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = options.StorePath,
-        };
+        var start = new ProcessStartInfo("dotnet") { WorkingDirectory = options.StorePath };
         start.ArgumentList.Add(typeof(Hosting.GatewayApplication).Assembly.Location);
         foreach (var argument in options.ToArguments(options.StorePath))
         {
             start.ArgumentList.Add(argument);
         }
 
+        return StartAsync(start);
+    }
+
+    /// <summary>Starts a gateway by a command line and an environment of the test's own, and waits until it listens on an IPv4 address.</summary>
+    public static async Task<GatewayProcess> StartAsync(ProcessStartInfo start)
+    {
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
         var gateway = new GatewayProcess(start);
         gateway._process.Start();
         try
