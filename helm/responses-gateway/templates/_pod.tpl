@@ -1,7 +1,7 @@
 {{/* The gateway's pod, for the Deployment and the StatefulSet. */}}
 {{- define "gateway.pod" -}}
-{{- $redisPassword := include "gateway.redisPassword" . | fromJson -}}
-{{- $secret := include "gateway.secretRef" . | fromJson -}}
+{{- $redisPassword := include "gateway.redisPassword" . | default "{}" | fromJson -}}
+{{- $secret := include "gateway.secretRef" . | default "{}" | fromJson -}}
 metadata:
   labels:
     {{- include "gateway.labels" (list . "gateway") | nindent 4 }}
