@@ -38,7 +38,7 @@ public sealed class BackupTests : IAsyncLifetime
             // As the .backup of the sqlite3 shell does.
             await using var source = new SqliteConnection($"Data Source={Path.Combine(_old.Path, "gateway.db")};Mode=ReadOnly;Pooling=False");
             await using var copy = new SqliteConnection($"Data Source={Path.Combine(_restored.Path, "gateway.db")};Pooling=False");
-            await source.OpenAsync(Cancellation);
+            await source.OpenAsync(TestContext.Current.CancellationToken);
             await copy.OpenAsync(Cancellation);
             source.BackupDatabase(copy);
             File.Copy(Path.Combine(_old.Path, "secrets.key"), Path.Combine(_restored.Path, "secrets.key"));
@@ -62,7 +62,7 @@ public sealed class BackupTests : IAsyncLifetime
             first = await CreateAsync(gateway, null);
             await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.EndPoint + ",allowAdmin=true");
             // As BGSAVE does, but waiting for it.
-            await connection.GetDatabase().ExecuteAsync("SAVE");
+            await connection.GetDatabase().ExecuteAsync("SAVE").WaitAsync(TestContext.Current.CancellationToken);
             var folder = (string)((RedisResult[])(await connection.GetDatabase().ExecuteAsync("CONFIG", "GET", "dir"))!)[1]!;
             File.Copy(Path.Combine(folder, "dump.rdb"), Path.Combine(_restored.Path, "dump.rdb"));
         }

@@ -68,7 +68,7 @@ public sealed class RollingUpgradeTests : IAsyncLifetime
             Task.WhenAll(Enumerable.Range(0, 3).Select(_ => RepeatAsync(FollowAsync))));
 
         // Replicas that have served before, as those of a running service have.
-        await Task.WhenAny(_warm.Task, clients).Unwrap();
+        await Task.WhenAny(_warm.Task, clients).Unwrap().WaitAsync(TestContext.Current.CancellationToken);
         using var restarts = new TcpListener(IPAddress.Loopback, 0);
         restarts.Start();
         var serving = ServeRestartsAsync(restarts);
