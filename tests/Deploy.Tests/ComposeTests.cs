@@ -141,7 +141,7 @@ public sealed partial class ComposeTests
 
         await using var gateway = await GatewayProcess.StartAsync(start);
 
-        Assert.Equal(HttpStatusCode.Unauthorized, (await CreateAsync(gateway, null)).Status);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await CreateAsync(gateway, null).WaitAsync(TestContext.Current.CancellationToken)).Status);
         var (status, body) = await CreateAsync(gateway, key);
         Assert.True(status == HttpStatusCode.OK, body + gateway.Output);
         Assert.Contains("Hello from the scripted model.", body, StringComparison.Ordinal);

@@ -1,10 +1,7 @@
-using System.Diagnostics.Metrics;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Gateway.Testing;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Deploy.Tests;
 

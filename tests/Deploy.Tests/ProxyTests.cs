@@ -85,7 +85,7 @@ public sealed class ProxyTests : IAsyncLifetime
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
 
         // The model says no more before this has arrived.
-        while (await reader.ReadLineAsync(Cancellation) is { } line && !line.Contains("\"delta\":\"Hel\"", StringComparison.Ordinal))
+        while (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is { } line && !line.Contains("\"delta\":\"Hel\"", StringComparison.Ordinal))
         {
             Assert.DoesNotContain("response.completed", line, StringComparison.Ordinal);
         }

@@ -39,7 +39,7 @@ public sealed class ProbingTests : IDisposable
         Assert.Equal(expected["learned"]!.ToJsonString(), report.Learned.ToJsonString());
         Assert.Equal(expected["calls"]!.GetValue<int>(), report.Calls);
         Assert.Equal(report.Calls, server.ChatQuestions.Count());
-        var profile = host.Routes.Find(expected["models"]![0]!.GetValue<string>())!.Profile;
+        var profile = host.Routes.Find(expected["models"]![0]!.GetValue<string>())!.First.Profile;
         Assert.Equal(expected["kind"]!.GetValue<string>(), profile.Name);
         var row = ProfileTable.Compose(profile.Name, [], []);
         Assert.Equal(
@@ -129,14 +129,14 @@ public sealed class ProbingTests : IDisposable
         server.Instead = _ => Volatile.Read(ref isLoading) ? ChatScript.Of(503, """{"error":{"message":"Loading model","type":"unavailable_error","code":503}}""") : null;
         await using var host = await StartAsync(server, ("Models:0", "tiny"));
         await AdvanceUntilAsync(() => _logs.All.Any(log => log.EventId.Id == 3051));
-        Assert.Equal("generic", host.Routes.Find("tiny")!.Profile.Name);
+        Assert.Equal("generic", host.Routes.Find("tiny")!.First.Profile.Name);
         Assert.Empty(server.ChatQuestions);
         Assert.Contains("status 503", _logs.Text, StringComparison.Ordinal);
 
         Volatile.Write(ref isLoading, false);
         await CompleteLaterAsync(host);
 
-        Assert.Equal("llamacpp", host.Routes.Find("tiny")!.Profile.Name);
+        Assert.Equal("llamacpp", host.Routes.Find("tiny")!.First.Profile.Name);
         Assert.Single(_logs.All, log => log.EventId.Id == 3051);
     }
 
@@ -181,7 +181,7 @@ public sealed class ProbingTests : IDisposable
 
         // A request while the server owes the probe its answer.
         await using (var reply = await host.Chat.SendAsync(
-            new ChatCall { Route = host.Routes.Find("m")!, Body = """{"messages":[],"max_tokens":5}"""u8.ToArray(), Stream = false }, default))
+            ChatCall.To(host.Routes.Find("m")!.First, """{"messages":[],"max_tokens":5}"""u8.ToArray(), stream: false), default))
         {
             Assert.Equal(UpstreamFailure.None, reply.Failure);
         }
@@ -190,7 +190,7 @@ public sealed class ProbingTests : IDisposable
         gate.SetResult();
         await CompleteLaterAsync(host);
 
-        Assert.Equal("vllm", host.Routes.Find("m")!.Profile.Name);
+        Assert.Equal("vllm", host.Routes.Find("m")!.First.Profile.Name);
     }
 
     [Fact]
@@ -246,12 +246,12 @@ public sealed class ProbingTests : IDisposable
         await using var server = await RecordedServer.StartAsync("vllm");
         server.Gate = gate.Task;
         await using var host = await StartAsync(server, ("Models:0", "m"));
-        host.Routes.Remember(host.Routes.Find("m")!, profile => profile with { StreamOptions = false });
+        host.Routes.Remember(host.Routes.Find("m")!.First, profile => profile with { StreamOptions = false });
 
         gate.SetResult();
         await CompleteAsync(host);
 
-        var profile = host.Routes.Find("m")!.Profile;
+        var profile = host.Routes.Find("m")!.First.Profile;
         Assert.Equal(("vllm", false), (profile.Name, profile.StreamOptions));
     }
 
@@ -419,7 +419,7 @@ public sealed class ProbingTests : IDisposable
         var report = await CompleteAsync(host);
 
         Assert.Equal((profile, 0), (report.Kind!.Profile, report.Calls));
-        Assert.Equal(profile, host.Routes.Find("m")!.Profile.Name);
+        Assert.Equal(profile, host.Routes.Find("m")!.First.Profile.Name);
     }
 
     [Fact]
