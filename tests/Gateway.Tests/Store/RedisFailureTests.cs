@@ -179,6 +179,7 @@ public sealed class RedisFailureTests
         await admin.GetServers()[0].ConfigSetAsync("maxmemory", "1");
         await Assert.ThrowsAsync<StoreUnavailableException>(() => store.CommitAsync(Commits.Start(Tenant, Created), None).AsTask());
         Assert.NotNull(await store.LoadChainAsync(Tenant, commit.Id, None));
+        Assert.Equal(commit.Id, Assert.Single(Assert.IsType<StoredPage>(await store.ListAsync(Tenant, new ListQuery(5, null, null), None)).Data).Record.Id);
         Assert.False(store.Health.Available);
 
         await admin.GetServers()[0].ConfigSetAsync("maxmemory", "0");

@@ -124,14 +124,17 @@ internal sealed class RedisIndex(TimeProvider time)
 
         var left = await Task.WhenAll(keys.Select(key => db.KeyTimeToLiveAsync(key, Primary))).ConfigureAwait(false);
         var found = days.Zip(left).Where(day => day.Second is not null).ToList();
-        await db.ScriptEvaluateAsync(
+
+        // Nobody waits for it: this list knows the days, and it must not fail where Redis reads but does not write.
+        _ = db.ScriptEvaluateAsync(
             RedisScripts.IndexDays,
             [RedisKeys.Days(tenant)],
             [
                 RedisKeys.AllDays,
                 now.ToUnixTimeMilliseconds(),
                 .. found.SelectMany(day => (RedisValue[])[(long)day.Second.GetValueOrDefault().TotalMilliseconds, day.First]),
-            ]).ConfigureAwait(false);
+            ],
+            Primary | CommandFlags.FireAndForget);
         return found.Select(day => (RedisValue)day.First);
     }
 }
