@@ -221,7 +221,7 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
             return;
         }
 
-        picker.ReportSuccess(attempt.Destination);
+        attempt.Destination.ClearFailures();
         if (status is 401 or 403)
         {
             UpstreamLog.CredentialsRefused(logger, attempt.Upstream.Name, status);

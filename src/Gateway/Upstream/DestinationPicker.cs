@@ -142,8 +142,6 @@ internal sealed class DestinationPicker(
         Freed?.Invoke();
     }
 
-    public void ReportSuccess(DestinationStats destination) => destination.ClearFailures();
-
     /// <summary>Counts a refused connection, a 5xx or a stall against the destination, and leaves it alone for a while when that is enough.</summary>
     public void ReportFailure(DestinationStats destination, UpstreamFailure failure)
     {

@@ -109,6 +109,7 @@ internal sealed class DestinationStats(string upstream, DestinationState destina
     /// <summary>Counts failures in a row; returns how many there are now.</summary>
     public int AddFailures(int weight) => Interlocked.Add(ref _failures, weight);
 
+    /// <summary>A call went well.</summary>
     public void ClearFailures()
     {
         if (Volatile.Read(ref _failures) != 0)

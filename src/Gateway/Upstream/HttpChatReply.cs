@@ -39,7 +39,7 @@ internal sealed class HttpChatReply(
         else if (!_failed)
         {
             metrics.Attempted(place.Stats!.Upstream, Outcome.Ok);
-            picker.ReportSuccess(place.Stats!);
+            place.Stats!.ClearFailures();
         }
 
         response.Dispose();

@@ -180,7 +180,7 @@ internal sealed class Passthrough(
         metrics.Attempted(destination.Upstream, Outcome.Of(failure));
         if (failure == UpstreamFailure.None)
         {
-            picker.ReportSuccess(destination);
+            destination.ClearFailures();
         }
         else if (failure != UpstreamFailure.Refused || UpstreamRequests.IsServerFailure(transformer.Status ?? 0))
         {

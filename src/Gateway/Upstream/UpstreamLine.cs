@@ -29,9 +29,9 @@ internal sealed class UpstreamLine(UpstreamRegistry registry, RouteTable routes)
         };
     }
 
-    private static string Describe(ConfiguredUpstream upstream, IReadOnlyList<ServedModel> models)
+    private string Describe(ConfiguredUpstream upstream, IReadOnlyList<ServedModel> models)
     {
-        var served = models.Where(model => model.Upstream == upstream.Name).Select(model => model.Id).ToList();
+        var served = models.Where(model => routes.Find(model.Id)?.All.Any(route => route.Upstream == upstream.Name) == true).Select(model => model.Id).ToList();
         var names = served.Count == 0 ? "no models known yet" : string.Join(", ", served.Take(MostModels));
         var more = served.Count > MostModels ? $", … ({served.Count} in all)" : string.Empty;
         return $"{upstream.Name} ({upstream.Profile.Name}): {names}{more}";

@@ -65,7 +65,7 @@ public sealed class SeveralUpstreamsTests(GatewayFixture fixture) : FunctionalTe
             ("Gateway:Upstreams:other:Models:0", $"{GatewayFixture.Model}=other-name"),
             ("Gateway:Upstreams:other:Profile", "openai"),
             ("Gateway:Upstreams:other:Priority", "1")));
-        Upstream.Default = _ => new ChatStream().Role().Reset().ToScript();
+        Upstream.Default = _ => new ChatStream().Role().ToScript();
         const string Body = """{"input":"Hi","max_output_tokens":50}""";
 
         var response = streamed ? (await StreamAsync(Body)).Final : await CreateAsync(Body);
@@ -84,7 +84,7 @@ public sealed class SeveralUpstreamsTests(GatewayFixture fixture) : FunctionalTe
         var servers = await UseServersAsync(2);
         foreach (var server in servers)
         {
-            server.Default = _ => new ChatStream().Role().Text("Hal").Reset().ToScript();
+            server.Default = _ => new ChatStream().Role().Text("Hal").ToScript();
         }
 
         var response = (await StreamAsync("""{"input":"Hi"}""")).Final;

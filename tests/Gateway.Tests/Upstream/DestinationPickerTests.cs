@@ -185,7 +185,7 @@ public sealed class DestinationPickerTests : IDisposable
 
         _picker.ReportFailure(sick, UpstreamFailure.Refused);
         _picker.ReportFailure(sick, UpstreamFailure.IdleTimeout);
-        _picker.ReportSuccess(sick);
+        sick.ClearFailures();
         _picker.ReportFailure(sick, UpstreamFailure.Refused);
         _picker.ReportFailure(sick, UpstreamFailure.Refused);
         Assert.Equal(0, sick.Ejections);
