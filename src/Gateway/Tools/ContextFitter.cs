@@ -1,6 +1,5 @@
 using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Json;
-using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Upstream;
 

@@ -1,6 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using Gateway.Testing;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.Time.Testing;
 

@@ -1,5 +1,3 @@
-using Gateway.Testing.Scripting;
-
 namespace Gateway.FunctionalTests.Tools;
 
 /// <summary>Counting a prompt with server-run tools: what servers list counts, and nothing runs.</summary>
