@@ -99,21 +99,29 @@ public sealed class GatewayStartTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Trial_BindsThePythonTool_AndRedisIsWhatTheChartStarts()
+    public async Task Trial_RunsCodeInThePythonTool_AndKeepsInTheChartsRedis()
     {
         var manifests = await Manifests.OfAsync("trial");
-        await using var redis = await TrialRedis.StartAsync(manifests);
-        using var pod = new MountedPod(manifests, manifests.Workload(), null, ("gw-responses-gateway-redis:6379", redis.EndPoint));
-
-        var gateway = await StartAsync(pod);
-
-        Assert.Equal("completed", (await RespondAsync(gateway, "demo", "tenant-secret-in-clear")).Text("status"));
-        Assert.Equal("python-secret-in-clear", await File.ReadAllTextAsync(Path.Combine(pod.Folder("/etc/gateway/python-tool"), "key"), Cancellation));
-        var settings = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(pod.Folder("/etc/gateway/config"), "appsettings.json"), Cancellation));
-        var url = new Uri(settings.Text("Gateway", "Tools", "Servers", "python-tool", "Url")!);
+        var upstream = await StartUpstreamAsync();
+        var redis = Keep(await TrialRedis.StartAsync(manifests));
+        var tool = Keep(await PythonToolProcess.StartAsync(manifests));
         var service = manifests.One("Service", "-python-tool");
+        using var pod = new MountedPod(
+            manifests,
+            manifests.Workload(),
+            null,
+            Host("http://vllm.models.svc:8000/v1", upstream),
+            ("gw-responses-gateway-redis:6379", redis.EndPoint),
+            ($"http://{service.Name()}:{service.List("spec", "ports").Single().Text("port")}/mcp", tool.Endpoint));
+        var gateway = await StartAsync(pod);
+        upstream.Enqueue(ChatAnswer.Call(new ChatToolCall("call_1", "code_interpreter", """{"code":"6 * 7"}""")), ChatAnswer.Say("Done."));
+
+        var response = await RespondAsync(gateway, "qwen3-8b", "tenant-secret-in-clear", new JsonObject { ["type"] = "code_interpreter", ["container"] = new JsonObject { ["type"] = "auto" } });
+
+        Assert.Equal(["code_interpreter_call completed", "message completed"], response.List("output").Select(item => $"{item.Text("type")} {item.Text("status")}"));
+        Assert.Contains("42", upstream.LastCall.Messages[^1]!["content"]!.ToString(), StringComparison.Ordinal);
+        Assert.NotEqual("0", await redis.AskAsync("redis-secret-in-clear", "DBSIZE"));
         await EndAsync(gateway);
-        Assert.Equal((service.Name(), service.List("spec", "ports").Single().Text("port")), (url.Host, url.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)));
     }
 
     [Fact]
@@ -170,17 +178,17 @@ public sealed class GatewayStartTests : IAsyncDisposable
         Assert.DoesNotContain("\"LogLevel\":\"Error\"", gateway.Output, StringComparison.Ordinal);
     }
 
-    private static async Task<JsonNode> RespondAsync(GatewayProcess gateway, string model, string? key)
+    private static async Task<JsonNode> RespondAsync(GatewayProcess gateway, string model, string? key, params JsonNode[] tools)
     {
-        using var response = await PostAsync(gateway, model, key);
+        using var response = await PostAsync(gateway, model, key, tools);
         var body = await response.Content.ReadAsStringAsync(Cancellation);
         Assert.True(response.IsSuccessStatusCode, $"{body}\n{gateway.Output}");
         return JsonNode.Parse(body)!;
     }
 
-    private static async Task<HttpResponseMessage> PostAsync(GatewayProcess gateway, string model, string? key)
+    private static async Task<HttpResponseMessage> PostAsync(GatewayProcess gateway, string model, string? key, params JsonNode[] tools)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses") { Content = JsonContent.Create(new { model, input = "Hello" }) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses") { Content = JsonContent.Create(new { model, input = "Hello", tools }) };
         request.Headers.Authorization = key is null ? null : new("Bearer", key);
         return await gateway.Client.SendAsync(request, Cancellation);
     }

@@ -49,8 +49,18 @@ internal sealed class MountedPod : IDisposable
     /// <summary>The gateway with the container's settings and nothing else; it listens on loopback instead of every address.</summary>
     public ProcessStartInfo GatewayStart()
     {
-        var start = new ProcessStartInfo("dotnet") { WorkingDirectory = Here(_container.Text("workingDir")!) };
-        start.ArgumentList.Add(typeof(Gateway.Hosting.GatewayApplication).Assembly.Location);
+        var start = Start(typeof(Gateway.Hosting.GatewayApplication).Assembly.Location, Here(_container.Text("workingDir")!));
+        Assert.True(start.Environment.Remove("ASPNETCORE_HTTP_PORTS", out var port));
+        Assert.Equal(_container.List("ports").Single().Text("containerPort"), port);
+        start.Environment["ASPNETCORE_URLS"] = "http://127.0.0.1:0";
+        return start;
+    }
+
+    /// <summary>An executable of .NET with the container's arguments and environment.</summary>
+    public ProcessStartInfo Start(string assembly, string workingFolder)
+    {
+        var start = new ProcessStartInfo("dotnet") { WorkingDirectory = workingFolder };
+        start.ArgumentList.Add(assembly);
         foreach (var argument in _container["args"]?.AsArray() ?? [])
         {
             start.ArgumentList.Add(Here(argument!.ToString()));
@@ -61,9 +71,6 @@ internal sealed class MountedPod : IDisposable
             start.Environment[name] = value;
         }
 
-        Assert.True(start.Environment.Remove("ASPNETCORE_HTTP_PORTS", out var port));
-        Assert.Equal(_container.List("ports").Single().Text("containerPort"), port);
-        start.Environment["ASPNETCORE_URLS"] = "http://127.0.0.1:0";
         return start;
     }
 

@@ -48,12 +48,16 @@ public sealed partial class ReadmeTests
             foreach (var value in chapter)
             {
                 var shown = value.Default.Length == 0 ? string.Empty : $"`{value.Default.Replace("|", "\\|", StringComparison.Ordinal)}`";
-                text.Append(CultureInfo.InvariantCulture, $"| `{value.Key}` | {value.Description.Replace("|", "\\|", StringComparison.Ordinal)} | {shown} |\n");
+                text.Append(CultureInfo.InvariantCulture, $"| `{value.Key}` | {Special().Replace(value.Description, "\\$0")} | {shown} |\n");
             }
         }
 
         return text.ToString();
     }
+
+    /// <summary>What Markdown would take for its own.</summary>
+    [GeneratedRegex(@"[|*_<>~]")]
+    private static partial Regex Special();
 
     [GeneratedRegex(@"^""?[0-9]+[A-Za-z]*""?$")]
     private static partial Regex Number();
