@@ -63,7 +63,7 @@ internal sealed class UpstreamProber : BackgroundService
         {
             // Taken before the round, so that a change during it starts another one.
             var wake = _wake = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            var wait = _options.Interval;
+            TimeSpan wait;
             try
             {
                 wait = await RunRoundAsync(stoppingToken);
@@ -129,7 +129,7 @@ internal sealed class UpstreamProber : BackgroundService
     private async Task ProbeAsync(ConfiguredUpstream upstream, State state, CancellationToken cancellationToken)
     {
         if (!_clusters.TryGetCluster(upstream.Name, out var cluster)
-            || (cluster.DestinationsState.AvailableDestinations.FirstOrDefault() ?? cluster.DestinationsState.AllDestinations.FirstOrDefault()) is not { } destination)
+            || (cluster.DestinationsState is { AvailableDestinations: [var available, ..] } ? available : null) is not { } destination)
         {
             Interrupt(upstream, state, "no destination is known");
             return;
