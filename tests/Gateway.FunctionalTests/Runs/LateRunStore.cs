@@ -11,6 +11,15 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before the next run is created.</summary>
     public Func<Task>? BeforeCreate { get; set; }
 
+    /// <summary>Runs when a run was taken, before the taker knows.</summary>
+    public Action<RunKey>? AfterTake { get; set; }
+
+    /// <summary>Runs before a lease is prolonged.</summary>
+    public Action<RunKey>? BeforeRenew { get; set; }
+
+    /// <summary>Runs before free runs are looked for.</summary>
+    public Action? BeforeFind { get; set; }
+
     /// <summary>The run that was created last.</summary>
     public RunKey Created { get; private set; }
 
@@ -45,13 +54,28 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
 
     public ValueTask<bool> ForbidAsync(RunKey run, TimeSpan memory, CancellationToken cancellationToken) => store.ForbidAsync(run, memory, cancellationToken);
 
-    public ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken) =>
-        store.TakeAsync(run, owner, lease, cancellationToken);
+    public async ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        var taken = await store.TakeAsync(run, owner, lease, cancellationToken);
+        if (taken is not null)
+        {
+            AfterTake?.Invoke(run);
+        }
 
-    public ValueTask<IReadOnlyList<RunKey>> FindFreeAsync(int most, CancellationToken cancellationToken) => store.FindFreeAsync(most, cancellationToken);
+        return taken;
+    }
 
-    public ValueTask<RunSignals> RenewAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken) =>
-        store.RenewAsync(run, token, lease, cancellationToken);
+    public ValueTask<IReadOnlyList<RunKey>> FindFreeAsync(int most, CancellationToken cancellationToken)
+    {
+        BeforeFind?.Invoke();
+        return store.FindFreeAsync(most, cancellationToken);
+    }
+
+    public ValueTask<RunSignals> RenewAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        BeforeRenew?.Invoke(run);
+        return store.RenewAsync(run, token, lease, cancellationToken);
+    }
 
     public ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken) =>
         store.AppendAsync(run, token, append, cancellationToken);

@@ -18,7 +18,10 @@ internal sealed class ClaimWatchingStore(SqliteResponseStore store) : IResponseS
     /// <summary>The store without anything between.</summary>
     public SqliteResponseStore Inner => store;
 
-    public StoreHealth Health => store.Health;
+    /// <summary>The store says that it is not available, though it is.</summary>
+    public bool SeemsAway { get; set; }
+
+    public StoreHealth Health => SeemsAway ? store.Health with { Available = false } : store.Health;
 
     public static ClaimWatchingStore Create(IServiceProvider services) => new(new SqliteResponseStore(
         services.GetRequiredService<IOptions<StoreOptions>>().Value,

@@ -1,0 +1,208 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Gateway.FunctionalTests.Tools;
+using Gateway.Store;
+using Gateway.Testing;
+using Gateway.Testing.Mcp;
+using Gateway.Testing.Scripting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Gateway.FunctionalTests.Runs;
+
+/// <summary>What a replica does with its runs over time, by a clock that the test moves: leases, bugs and claims.</summary>
+public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), IClassFixture<GatewayFixture>
+{
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(250);
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
+    private LateRunStore _runs = null!;
+    private ClaimWatchingStore _store = null!;
+
+    [Fact]
+    public async Task Start_FailsForTheMoment_TheRunIsPutOffUntilItsLeaseEnds()
+    {
+        await UseTimedAsync();
+        var script = Held();
+        Upstream.Enqueue(script);
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await script.Hold.Reached;
+        var takes = new ConcurrentQueue<DateTimeOffset>();
+        _runs.AfterTake = _ =>
+        {
+            // Only the first try fails.
+            _store.SeemsAway = takes.IsEmpty;
+            takes.Enqueue(_time.GetUtcNow());
+        };
+
+        await _runs.ReleaseAsync(_runs.Created, 1, Cancellation);
+        await AdvanceUntilAsync(() => Gateway.Logs.Text.Contains("waits: store_unavailable", StringComparison.Ordinal));
+        _store.SeemsAway = false;
+        await AdvanceUntilAsync(() => takes.Count == 2);
+
+        Assert.Equal("Hello from the scripted model.", (await PollAsync(id, "completed")).OutputText());
+        Assert.True(takes.Last() - takes.First() >= Lease, $"It was taken again after {takes.Last() - takes.First()}.");
+        Assert.Equal(2, takes.Count);
+    }
+
+    [Fact]
+    public async Task Start_NobodyServesTheModelSoFar_TheRunIsPutOff()
+    {
+        using var folder = new TemporaryFolder();
+        await UseOwnUpstreamAsync();
+        var options = GatewayFixture.OptionsFor(Upstream) with { StorePath = folder.Path };
+        var script = Held();
+        Upstream.Enqueue(script);
+        string id;
+        await using (var first = await TestGateway.StartAsync(options))
+        {
+            using var content = new StringContent(WithModel("""{"input":"Hi","background":true}"""), Encoding.UTF8, "application/json");
+            using var response = await first.Client.PostAsync(new Uri("/v1/responses", UriKind.Relative), content, Cancellation);
+            id = (await Reply.ReadAsync(response)).AssertOk().Text("id")!;
+            await script.Hold.Reached;
+        }
+
+        await using (var second = await TestGateway.StartAsync(
+            GatewayFixture.OptionsFor(Upstream, ("Gateway:Upstreams:main:Models:0", "another")) with { StorePath = folder.Path }))
+        {
+            await UntilAsync(() => second.Logs.Text.Contains($"{id} of tenant default waits: model_not_found", StringComparison.Ordinal));
+            using var response = await second.Client.GetAsync(new Uri("/v1/responses/" + id, UriKind.Relative), Cancellation);
+            Assert.Equal("in_progress", (await Reply.ReadAsync(response)).AssertOk().Text("status"));
+        }
+
+        await UseGatewayAsync(options);
+        Assert.Equal("Hello from the scripted model.", (await PollAsync(id, "completed")).OutputText());
+    }
+
+    [Fact]
+    public async Task Renewal_BreaksForOneRun_TheOthersKeepTheirLeases()
+    {
+        await UseTimedAsync();
+        Gateway.AllowedErrors = static log => log.Message.Contains("failed by a bug: InvalidOperationException", StringComparison.Ordinal);
+        var (one, other) = (Held(), Held());
+        Upstream.Enqueue(one).Enqueue(other);
+        await QueueAsync("""{"input":"Hi"}""");
+        var broken = _runs.Created;
+        await one.Hold.Reached;
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        var sound = _runs.Created;
+        await other.Hold.Reached;
+        var renewals = new ConcurrentDictionary<RunKey, int>();
+        _runs.BeforeRenew = run =>
+        {
+            renewals.AddOrUpdate(run, 1, static (_, count) => count + 1);
+            if (run == broken)
+            {
+                throw new InvalidOperationException("a bug");
+            }
+        };
+
+        await AdvanceUntilAsync(() => renewals.GetValueOrDefault(broken) >= 3);
+        var before = renewals.GetValueOrDefault(sound);
+        await AdvanceUntilAsync(() => renewals.GetValueOrDefault(sound) >= before + 3);
+
+        Assert.Null(await _runs.TakeAsync(sound, "other", Lease, Cancellation));
+        other.Hold.Release();
+        Assert.Equal("Hello", (await PollAsync(id, "completed")).OutputText());
+        one.Hold.Release();
+    }
+
+    [Fact]
+    public async Task Scan_Breaks_RunsAreTakenAllTheSame()
+    {
+        await UseTimedAsync();
+        Gateway.AllowedErrors = static log => false;
+        var script = Held();
+        Upstream.Enqueue(script);
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await script.Hold.Reached;
+        var breaks = 0;
+        _runs.BeforeFind = () =>
+        {
+            if (Interlocked.Increment(ref breaks) <= 2)
+            {
+                throw new InvalidOperationException("a bug");
+            }
+        };
+
+        await AdvanceUntilAsync(() => Volatile.Read(ref breaks) >= 2);
+        await _runs.ReleaseAsync(_runs.Created, 1, Cancellation);
+        await AdvanceUntilAsync(() => Upstream.Calls.Count == 2);
+
+        Assert.Equal("Hello from the scripted model.", (await PollAsync(id, "completed")).OutputText());
+        Assert.Equal(2, Gateway.Logs.All.Count(log => log.Message.StartsWith("Looking for responses that nobody makes failed", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Run_IsLostBehindItsClaim_TheClaimIsNotGivenBack()
+    {
+        Server = Own(await TestMcpServer.StartAsync());
+        Server.Add(TestMcpTools.Echo);
+        await UseTimedAsync(("Gateway:Tools:AllowedHosts:0", "127.0.0.1"));
+        Upstream.Enqueue(Calls(("srv__echo", Echo("hi"))), ChatAnswer.Say("Done."));
+        var tool = Mcp(approval: "always");
+        var asked = await PollAsync((await QueueAsync($$"""{"input":"Go","tools":[{{tool}}]}""")).Text("id")!, "completed");
+        var request = asked.Text("output[1].id")!;
+        RunKey? lost = null;
+        _store.AfterClaim = async cancelled =>
+        {
+            // Another replica takes the run, and this one finds out.
+            lost = _runs.Created;
+            await _runs.ReleaseAsync(lost.Value, 1, Cancellation);
+            Assert.Equal(2, (await _runs.TakeAsync(lost.Value, "other", TimeSpan.FromHours(1), Cancellation))?.Token);
+            await AdvanceUntilAsync(() => cancelled.IsCancellationRequested);
+        };
+
+        var id = (await QueueAsync($$"""
+            {"previous_response_id":"{{asked.Text("id")}}","tools":[{{tool}}],
+             "input":[{"type":"mcp_approval_response","approval_request_id":"{{request}}","approve":true}]}
+            """)).Text("id")!;
+        await Gateway.Metrics.WaitForCountAsync("gateway.runs.ended", 2);
+
+        Assert.Equal("lost", Gateway.Metrics.Of("gateway.runs.ended").Last().Tags["outcome"]);
+        Assert.Equal(id, await _store.FindOwnerAsync("default", "approval:" + request, Cancellation));
+        Assert.Empty(Server.Calls);
+
+        await _runs.ReleaseAsync(lost!.Value, 2, Cancellation);
+        await AdvanceUntilAsync(() => Server.Calls.Count == 1);
+        Assert.Equal(["mcp_call", "message"], (await PollAsync(id, "completed")).Types("output"));
+    }
+
+    private async Task UseTimedAsync(params IEnumerable<(string Key, string Value)> settings)
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings) with
+        {
+            Time = _time,
+            ConfigureServices = static services => services
+                .AddSingleton<IResponseStore>(ClaimWatchingStore.Create)
+                .AddSingleton<IRunStore>(static provider => new LateRunStore(((ClaimWatchingStore)provider.GetRequiredService<IResponseStore>()).Inner.Runs))
+                .AddSingleton<IConversationStore>(static provider => ((ClaimWatchingStore)provider.GetRequiredService<IResponseStore>()).Inner.Conversations),
+        });
+        _runs = (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
+        _store = (ClaimWatchingStore)Gateway.Services.GetRequiredService<IResponseStore>();
+    }
+
+    /// <summary>Lets time go by until it is so: who waits for a moment may begin to wait a little later.</summary>
+    private Task AdvanceUntilAsync(Func<bool> isSo) => UntilAsync(() =>
+    {
+        if (isSo())
+        {
+            return true;
+        }
+
+        _time.Advance(Step);
+        return false;
+    });
+
+    private static async Task UntilAsync(Func<bool> isSo)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        using var polls = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        while (!isSo())
+        {
+            await polls.WaitForNextTickAsync(patience.Token);
+        }
+    }
+}
