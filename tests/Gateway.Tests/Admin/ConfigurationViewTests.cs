@@ -5,7 +5,6 @@ using System.Text.Json.Nodes;
 using Gateway.Admin;
 using Gateway.Hosting;
 using Gateway.Testing;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;

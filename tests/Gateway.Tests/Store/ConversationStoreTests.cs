@@ -747,7 +747,7 @@ public abstract class ConversationStoreTests
         var run = new RunKey(test.Tenant, id.NewTurn());
         Assert.Equal(ConversationAccess.Done, (await test.OpenTalkAsync(id, run.Id.Self)).Access);
         var start = RunStarts.Of(run, owner) with { HoldsConversation = true };
-        Assert.NotNull(await test.Runs.CreateAsync(start, None));
+        Assert.Equal(RunRefusal.None, (await test.Runs.CreateAsync(start, None)).Refusal);
         return (start, new ConversationLock(id, run.Id.Self, IsRuns: true));
     }
 }
