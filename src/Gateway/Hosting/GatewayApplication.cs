@@ -92,6 +92,7 @@ internal static class GatewayApplication
         services.AddKnownSection("Store", typeof(StoreOptions));
         services.AddKnownSection("Secrets", typeof(SecretsOptions));
         services.AddKnownSection("Upstreams", typeof(Dictionary<string, UpstreamOptions>));
+        services.AddKnownSection("Routing", typeof(RoutingOptions));
         services.AddKnownSection("Discovery", typeof(DiscoveryOptions));
         services.AddKnownSection("Probing", typeof(ProbingOptions));
         services.AddKnownSection("Passthrough", typeof(PassthroughOptions));

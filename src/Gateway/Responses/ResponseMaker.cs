@@ -9,7 +9,6 @@ using Gateway.Store;
 using Gateway.Store.Sealing;
 using Gateway.Telemetry;
 using Gateway.Tools;
-using Gateway.Upstream;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
@@ -174,7 +173,7 @@ internal sealed class ResponseMaker(
         ReadHistoryTools = prepared.Conversation.ReadParentTools,
         Egress = egress.For(prepared.Tenant.Policy),
         // The chain of a response in a conversation is the conversation.
-        AffinityKey = UpstreamRequests.AffinityKey(prepared.Tenant.Name, prepared.Request.PromptCacheKey ?? prepared.Id.Chain),
+        AffinityKey = prepared.Request.PromptCacheKey ?? prepared.Id.Chain,
     };
 
     private static int MaxToolCallsOf(PreparedResponse prepared)

@@ -91,7 +91,7 @@ internal sealed class ContextFitter(TokenizerClient tokenizers, UpstreamRegistry
     private int? WindowOf(ChatRoute route) => upstreams.Find(route.Upstream)?.WindowOf(route.Model);
 
     private ValueTask<TokenCount?> CountAsync(RoundAttempt attempt, ReadOnlyMemory<byte> chat, CancellationToken cancellationToken) =>
-        tokenizers.CountAsync(attempt.Route, chat, attempt.Loop.AffinityKey, cancellationToken);
+        tokenizers.CountAsync(attempt.Route, chat, attempt.Context.AffinityKey, cancellationToken);
 
     /// <summary>Nothing is known but that it is too long.</summary>
     private static bool GiveUpAQuarter(RoundAttempt attempt)

@@ -16,6 +16,7 @@ internal sealed class LoopContext
     {
         Loop = loop;
         Routes = routes;
+        AffinityKey = loop.AffinityKey is { } key ? UpstreamRequests.AffinityKey(loop.Tenant, key) : null;
         _items = [.. loop.Items];
         ChainItems = loop.ChainItems;
         Notes.Add(loop.Notes);
@@ -24,6 +25,9 @@ internal sealed class LoopContext
     }
 
     public LoopRequest Loop { get; }
+
+    /// <summary>What all rounds prefer one destination by.</summary>
+    public string? AffinityKey { get; }
 
     /// <summary>Where the rounds may go. It changes with the configuration, and when a server turns out to differ from its profile.</summary>
     public ModelRoutes Routes { get; set; }

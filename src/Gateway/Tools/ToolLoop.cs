@@ -89,7 +89,7 @@ internal sealed class ToolLoop(
             return (default, ApiError.MissingParameter("input"));
         }
 
-        return await tokenizers.CountAsync(attempt.Route, chat.WrittenMemory, loop.AffinityKey, cancellationToken) is { } counted
+        return await tokenizers.CountAsync(attempt.Route, chat.WrittenMemory, context.AffinityKey, cancellationToken) is { } counted
             ? (new PromptCount(counted.Tokens, IsEstimate: false), null)
             : await CountByCallAsync(attempt, PromptSize.EstimateTokens(chat.WrittenMemory), events, output, cancellationToken);
     }
@@ -300,7 +300,7 @@ internal sealed class ToolLoop(
     {
         Routes = attempt.Context.Routes,
         Write = attempt.Write,
-        AffinityKey = attempt.Loop.AffinityKey,
+        AffinityKey = attempt.Context.AffinityKey,
         Tenant = attempt.Loop.Tenant,
     };
 

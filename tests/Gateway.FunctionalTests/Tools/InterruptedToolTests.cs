@@ -49,7 +49,7 @@ public sealed class InterruptedToolTests(GatewayFixture fixture) : McpTest(fixtu
     [InlineData(false)]
     public async Task DrainTimeIsOver_InALaterRound_KeepsTheTokensOfTheOnesBefore(bool streamed)
     {
-        using var held = await StartWithClockAsync();
+        using var held = await StartWithClockAsync(2 * Limit);
         var script = Misbehaviours.Of(Misbehaviour.HangMidStream).Single().Script;
         Upstream.Enqueue(Calls(("srv__echo", Echo("hi")))).Enqueue(script);
         var answer = AnswerAsync($$"""{"input":"Go","tools":[{{Mcp()}}]}""", streamed);
@@ -90,14 +90,14 @@ public sealed class InterruptedToolTests(GatewayFixture fixture) : McpTest(fixtu
         (await PostAsync(WithModel(approval))).AssertError(400, "invalid_value", "input[0].approval_request_id");
     }
 
-    private async Task<HeldMcpTool> StartWithClockAsync()
+    private async Task<HeldMcpTool> StartWithClockAsync(TimeSpan? limit = null)
     {
         var held = new HeldMcpTool();
         Server = Own(await TestMcpServer.StartAsync());
         Server.Add(TestMcpTools.Echo, TestMcpTools.Failing, held.Tool);
         await UseOwnUpstreamAsync();
         await UseGatewayAsync(GatewayFixture.OptionsFor(
-            Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1"), ("Gateway:Limits:ResponseTime", Limit.ToString("c"))) with
+            Upstream, ("Gateway:Tools:AllowedHosts:0", "127.0.0.1"), ("Gateway:Limits:ResponseTime", (limit ?? Limit).ToString("c"))) with
         { Time = _time });
         return held;
     }

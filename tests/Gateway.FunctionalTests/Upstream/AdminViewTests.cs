@@ -16,7 +16,7 @@ public sealed class AdminViewTests(GatewayFixture fixture) : FunctionalTest(fixt
     public async Task Upstreams_TellProfileModelsAndDestinations()
     {
         await UseOwnGatewayAsync(
-            ("Gateway:Admin:Keys:0", "root"), ("Gateway:Upstreams:main:ApiKey", Secret), ("Gateway:Upstreams:main:Headers:x-team", Secret),
+            ("Gateway:Admin:Keys:0", "root"), ("Gateway:Upstreams:main:ApiKey", Secret), ("Gateway:Upstreams:main:Headers:x-team", Secret), ("Gateway:Upstreams:main:Health:Path", ""),
             ("Gateway:Upstreams:main:ProfileOptions:system_merge", "leading"), ("Gateway:Upstreams:main:ProfileOptions:extra_body:secret", Secret));
         await CreateAsync("""{"input":"Hi"}""");
 
