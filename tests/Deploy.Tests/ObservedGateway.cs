@@ -44,7 +44,15 @@ public sealed partial class ObservedGateway : IAsyncLifetime
         await using var gateway = await TestGateway.StartAsync(new TestGatewayOptions
         {
             Upstreams = new Dictionary<string, Uri> { ["main"] = upstream.Address },
-            Settings = new Dictionary<string, string> { ["Gateway:Tools:AllowedHosts:0"] = "127.0.0.1", ["Gateway:Upstreams:main:Models:0"] = "scripted" },
+            Settings = new Dictionary<string, string>
+            {
+                ["Gateway:Tools:AllowedHosts:0"] = "127.0.0.1",
+                ["Gateway:Upstreams:main:Models:0"] = "scripted",
+                ["Gateway:Upstreams:main:Priority"] = "1",
+                // Preferred, and not there: the first request is tried again elsewhere.
+                ["Gateway:Upstreams:gone:Address"] = "http://127.0.0.1:1/v1",
+                ["Gateway:Upstreams:gone:Models:0"] = "scripted",
+            },
         });
         await SendTrafficAsync(gateway, upstream, tools);
         Text = await gateway.Client.GetStringAsync(new Uri("/metrics", UriKind.Relative), TestContext.Current.CancellationToken);
