@@ -184,7 +184,8 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     {
         try
         {
-            return await _runs.GetRunAsync(key, cancellationToken) is { } run && RunSpec.Read(run.Spec) is not null;
+            // One that is not there is to be taken all the same: that takes its name out of the index.
+            return await _runs.GetRunAsync(key, cancellationToken) is not { } run || RunSpec.Read(run.Spec) is not null;
         }
         catch (InvalidDataException e)
         {
