@@ -1,9 +1,11 @@
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Gateway.FunctionalTests.Responses;
 using Gateway.Testing;
 using Gateway.Testing.Scripting;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.FunctionalTests;
 
@@ -60,6 +62,42 @@ public abstract class FunctionalTest(GatewayFixture fixture) : IAsyncLifetime
     {
         Upstream = await ScriptedUpstream.StartAsync();
         _own.Add(Upstream);
+    }
+
+    /// <summary>A client whose side of the connection holds little: what it does not read soon waits at the gateway.</summary>
+    private protected HttpClient ClientWithSmallBuffer() => new(new SocketsHttpHandler
+    {
+        ConnectCallback = static async (context, cancellationToken) =>
+        {
+            // A size that is set does not grow, as the system's own would.
+            var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 64 * 1024 };
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        },
+    })
+    { BaseAddress = Gateway.BaseAddress };
+
+    /// <summary>Lets time go by until it is so: who waits for a moment may begin to wait a little later.</summary>
+    private protected static Task AdvanceUntilAsync(FakeTimeProvider time, TimeSpan step, Func<bool> isSo) => UntilAsync(() =>
+    {
+        if (isSo())
+        {
+            return true;
+        }
+
+        time.Advance(step);
+        return false;
+    });
+
+    private protected static async Task UntilAsync(Func<bool> isSo)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        using var polls = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        while (!isSo())
+        {
+            await polls.WaitForNextTickAsync(patience.Token);
+        }
     }
 
     private protected static string Quote(string text) => JsonSerializer.Serialize(text);

@@ -24,9 +24,6 @@ internal sealed class RunFollower(
     /// <summary>How long a stream that has begun waits for a store that does not answer.</summary>
     private static readonly TimeSpan StorePatience = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long a client may take nothing of what it is sent.</summary>
-    private static readonly TimeSpan ReadPatience = TimeSpan.FromMinutes(2);
-
     private const int StartLooks = 50;
     private static readonly TimeSpan StartPause = TimeSpan.FromMilliseconds(50);
 
@@ -43,7 +40,6 @@ internal sealed class RunFollower(
         var aborted = http.RequestAborted;
         await using var watch = new RunWatch(runs, tails, run, time);
         using var sse = new SseOutput(http.Response, time, limits.Value.KeepAliveInterval, limits.Value.ClientStall);
-        using var sending = new Patience(ReadPatience, time, aborted);
         long? followed = null;
         var reached = time.GetTimestamp();
         while (true)
@@ -59,7 +55,7 @@ internal sealed class RunFollower(
             {
                 // The run goes on, or will: its stream is not over.
                 await watch.WaitAsync(LookPatience, aborted);
-                await FlushAsync(http, sending, sse.KeepAliveAsync);
+                await sse.KeepAliveAsync(aborted);
                 continue;
             }
             catch (StoreUnavailableException) when (http.Response.HasStarted)
@@ -88,13 +84,13 @@ internal sealed class RunFollower(
             from += page.Count;
             if ((page.Count > 0 && EventJson.IsTerminal(page[^1])) || (page.Count == 0 && isOver))
             {
-                await FlushAsync(http, sending, sse.CompleteAsync);
+                await sse.CompleteAsync(aborted);
                 return null;
             }
 
             if (page.Count > 0)
             {
-                await FlushAsync(http, sending, sse.FlushAsync);
+                await sse.FlushAsync(aborted);
                 continue;
             }
 
@@ -104,7 +100,7 @@ internal sealed class RunFollower(
             }
 
             await watch.WaitAsync(window is { } least && least / 4 < LookPatience ? least / 4 : LookPatience, aborted);
-            await FlushAsync(http, sending, sse.KeepAliveAsync);
+            await sse.KeepAliveAsync(aborted);
         }
     }
 
@@ -127,26 +123,6 @@ internal sealed class RunFollower(
         return await runs.GetRunAsync(run, cancellationToken) is null
             ? (await runs.ReadEventsAsync(run, from, EventsPerRead, cancellationToken), true)
             : ([], false);
-    }
-
-    /// <summary>Sends what was written. A client that does not take it for long is cut off: it would keep its place for ever.</summary>
-    private static async ValueTask FlushAsync(HttpContext http, Patience patience, Func<CancellationToken, ValueTask> flush)
-    {
-        try
-        {
-            var flushing = flush(patience.Token);
-            if (!flushing.IsCompletedSuccessfully)
-            {
-                patience.Begin();
-                await flushing;
-                patience.End();
-            }
-        }
-        catch (OperationCanceledException) when (patience.IsOver && !http.RequestAborted.IsCancellationRequested)
-        {
-            http.Abort();
-            throw new ClientGoneException(http.RequestAborted);
-        }
     }
 
     /// <summary>That it is not noted once does no harm: it is noted again long before the window is over.</summary>

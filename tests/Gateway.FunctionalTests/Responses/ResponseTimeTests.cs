@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using System.Text;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.Time.Testing;
@@ -53,7 +52,7 @@ public sealed class ResponseTimeTests(GatewayFixture fixture) : FunctionalTest(f
         await UseLimitedGatewayAsync();
         // More than the client's small buffer and the gateway's own take. It does not end: what is buffered on the way here is no end either.
         Upstream.Enqueue(new ChatStream().Role().Text(Enumerable.Repeat(new string('x', 256 * 1024), 64)).Hold().End());
-        using var client = new HttpClient(new SocketsHttpHandler { ConnectCallback = ConnectWithSmallBufferAsync }) { BaseAddress = Gateway.BaseAddress };
+        using var client = ClientWithSmallBuffer();
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
         {
             Content = new StringContent(WithModel("""{"input":"Hi","stream":true}"""), Encoding.UTF8, "application/json"),
@@ -72,13 +71,5 @@ public sealed class ResponseTimeTests(GatewayFixture fixture) : FunctionalTest(f
     {
         await UseOwnUpstreamAsync();
         await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings.Append(("Gateway:Limits:ResponseTime", Limit.ToString("c")))) with { Time = _time });
-    }
-
-    private static async ValueTask<Stream> ConnectWithSmallBufferAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
-    {
-        // A size that is set does not grow, as the system's own would.
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 64 * 1024 };
-        await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
-        return new NetworkStream(socket, ownsSocket: true);
     }
 }

@@ -1,6 +1,7 @@
 using Gateway.Testing;
 using Gateway.Testing.Mcp;
 using Gateway.Testing.Scripting;
+using StackExchange.Redis;
 
 namespace Gateway.FunctionalTests.Runs;
 
@@ -26,6 +27,19 @@ public sealed class ReplicaRunTests : IAsyncLifetime
         GC.SuppressFinalize(this);
         _client.Dispose();
         await _cluster.DisposeAsync();
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task Name_WithoutItsRun_IsTakenOutOfTheIndex()
+    {
+        // What a replica leaves behind that is killed between writing the index and writing the run.
+        await using var redis = await ConnectionMultiplexer.ConnectAsync(_cluster.Redis.EndPoint);
+        var name = "default/resp_" + new string('a', 16) + new string('b', 22);
+        await redis.GetDatabase().SortedSetAddAsync("gw:{/runs}:of:default", name, 1);
+        await redis.GetDatabase().SetAddAsync("gw:{/runs}:tenants", "default");
+        Assert.True(await redis.GetDatabase().SortedSetAddAsync("gw:{/runs}", name, 1));
+
+        await _cluster.AssertNoRunLeftAsync(TestContext.Current.CancellationToken);
     }
 
     [Fact(Timeout = 60_000)]

@@ -168,6 +168,24 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
         Assert.Equal(["mcp_call", "message"], (await PollAsync(id, "completed")).Types("output"));
     }
 
+    [Fact]
+    public async Task Follower_ReadsNothing_StallIsOver_LosesItsPlace()
+    {
+        await UseTimedAsync(("Gateway:Limits:ClientStall", "00:00:10"));
+        // Its events are several times as long: more than the client's small buffer and the gateway's own take.
+        Upstream.Enqueue(new ChatStream().Role().Text(Enumerable.Repeat(new string('x', 128 * 1024), 16)).End());
+        using var first = await OpenAsync("""{"input":"Hi"}""");
+        var id = IdOf(EventsOf(await first.Content.ReadAsStringAsync(Cancellation))[0]);
+        await Gateway.Metrics.WaitForSumAsync("gateway.runs.followers", 0);
+        using var client = ClientWithSmallBuffer();
+
+        using var stalled = await client.GetAsync(
+            new Uri($"/v1/responses/{id}?stream=true", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        Assert.Equal(1, Gateway.Metrics.Sum("gateway.runs.followers"));
+
+        await AdvanceUntilAsync(() => Gateway.Metrics.Sum("gateway.runs.followers") == 0);
+    }
+
     private async Task UseTimedAsync(params IEnumerable<(string Key, string Value)> settings)
     {
         await UseOwnUpstreamAsync();
@@ -183,26 +201,5 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
         _store = (ClaimWatchingStore)Gateway.Services.GetRequiredService<IResponseStore>();
     }
 
-    /// <summary>Lets time go by until it is so: who waits for a moment may begin to wait a little later.</summary>
-    private Task AdvanceUntilAsync(Func<bool> isSo) => UntilAsync(() =>
-    {
-        if (isSo())
-        {
-            return true;
-        }
-
-        _time.Advance(Step);
-        return false;
-    });
-
-    private static async Task UntilAsync(Func<bool> isSo)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        patience.CancelAfter(TimeSpan.FromSeconds(30));
-        using var polls = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
-        while (!isSo())
-        {
-            await polls.WaitForNextTickAsync(patience.Token);
-        }
-    }
+    private Task AdvanceUntilAsync(Func<bool> isSo) => AdvanceUntilAsync(_time, Step, isSo);
 }

@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using System.Text;
 using Gateway.FunctionalTests.Responses;
 using Gateway.Testing;
@@ -106,12 +105,8 @@ public sealed class SeveralUpstreamsTests(GatewayFixture fixture) : FunctionalTe
 
         var opening = OpenStreamAsync("""{"input":"Two"}""");
         await Gateway.Metrics.WaitForSumAsync("gateway.upstream.queued", 1);
-        while (!opening.IsCompleted)
-        {
-            // The headers come with the first sign of life.
-            time.Advance(TimeSpan.FromSeconds(1));
-            await Task.WhenAny(opening, Task.Delay(5, Cancellation));
-        }
+        // The headers come with the first sign of life.
+        await AdvanceUntilAsync(time, TimeSpan.FromSeconds(1), () => opening.IsCompleted);
 
         using var second = await opening;
         Assert.Single(Upstream.Calls);
@@ -133,7 +128,7 @@ public sealed class SeveralUpstreamsTests(GatewayFixture fixture) : FunctionalTe
             Time = time,
         });
         Upstream.Enqueue(new ChatStream().Role().Text(Enumerable.Repeat(new string('x', 256 * 1024), 64)).Hold().End());
-        using var client = new HttpClient(new SocketsHttpHandler { ConnectCallback = ConnectWithSmallBufferAsync }) { BaseAddress = Gateway.BaseAddress };
+        using var client = ClientWithSmallBuffer();
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
         {
             Content = new StringContent(WithModel("""{"input":"Hi","stream":true}"""), Encoding.UTF8, "application/json"),
@@ -143,12 +138,8 @@ public sealed class SeveralUpstreamsTests(GatewayFixture fixture) : FunctionalTe
         var next = CreateAsync("""{"input":"Next"}""");
         await Gateway.Metrics.WaitForSumAsync("gateway.upstream.queued", 1);
 
-        while (!call.ClientLeft.IsCompleted)
-        {
-            // The wait begins when the buffers on the way are full, which nobody is told.
-            time.Advance(TimeSpan.FromSeconds(2));
-            await Task.WhenAny(call.ClientLeft, Task.Delay(20, Cancellation));
-        }
+        // The wait begins when the buffers on the way are full, which nobody is told.
+        await AdvanceUntilAsync(time, TimeSpan.FromMilliseconds(500), () => call.ClientLeft.IsCompleted);
 
         Assert.Equal("completed", (await next).Text("status"));
     }
@@ -165,13 +156,5 @@ public sealed class SeveralUpstreamsTests(GatewayFixture fixture) : FunctionalTe
 
         await UseGatewayAsync(new TestGatewayOptions { Settings = settings });
         return servers;
-    }
-
-    private static async ValueTask<Stream> ConnectWithSmallBufferAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
-    {
-        // A size that is set does not grow, as the system's own would.
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 64 * 1024 };
-        await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
-        return new NetworkStream(socket, ownsSocket: true);
     }
 }
