@@ -14,7 +14,7 @@ namespace Gateway.Admin;
 /// </summary>
 internal sealed class ShowUpstreams(
     TenantDirectory tenants, UpstreamRegistry registry, RouteTable routes, IProxyStateLookup clusters, DestinationPicker picker,
-    IOptions<ProbingOptions> probing, ILogger<ShowUpstreams> logger) : AdminView(tenants, logger)
+    IOptions<ProbingOptions> probing, TimeProvider time, ILogger<ShowUpstreams> logger) : AdminView(tenants, logger)
 {
     protected override void Write(Utf8JsonWriter json)
     {
@@ -27,6 +27,18 @@ internal sealed class ShowUpstreams(
             json.WriteStartObject();
             json.WriteString("object", "upstream");
             json.WriteString("name", upstream.Name);
+            json.WriteNumber("priority", upstream.Priority);
+            json.WriteNumber("weight", upstream.Weight);
+            json.WritePropertyName("max_concurrent_requests");
+            if (upstream.MaxConcurrentRequests is { } most)
+            {
+                json.WriteNumberValue(most);
+            }
+            else
+            {
+                json.WriteNullValue();
+            }
+
             WriteProfile(json, upstream);
             WriteProbe(json, upstream);
             json.WriteStartArray("models");
@@ -117,18 +129,24 @@ internal sealed class ShowUpstreams(
                 json.WriteStartObject();
                 json.WriteString("address", destination.Model.Config.Address);
                 json.WriteString("host", destination.Model.Config.Host);
-                json.WriteStartObject("health");
-                json.WriteString("active", Word(destination.Health.Active));
-                json.WriteString("passive", Word(destination.Health.Passive));
-                json.WriteEndObject();
+                json.WriteString("health", Word(destination.Health.Active));
                 json.WriteBoolean("available", cluster.DestinationsState.AvailableDestinations.Contains(destination));
                 json.WriteNumber("in_flight", stats.InFlight);
                 json.WriteNumber("failures", stats.Failures);
+                json.WriteNumber("ejections", stats.Ejections);
+                json.WriteNumber("left_alone_seconds", SecondsUntil(stats.OutUntil));
+                json.WriteNumber("spared_seconds", SecondsUntil(stats.RestUntil));
                 json.WriteEndObject();
             }
         }
 
         json.WriteEndArray();
+    }
+
+    private long SecondsUntil(long timestamp)
+    {
+        var now = time.GetTimestamp();
+        return timestamp > now ? (long)Math.Ceiling(time.GetElapsedTime(now, timestamp).TotalSeconds) : 0;
     }
 
     private static string Word(DestinationHealth health) => health switch

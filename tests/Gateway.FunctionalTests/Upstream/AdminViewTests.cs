@@ -31,7 +31,7 @@ public sealed class AdminViewTests(GatewayFixture fixture) : FunctionalTest(fixt
         var destination = upstream.Each("destinations").Single();
         Assert.Equal(Upstream.Address.AbsoluteUri, destination.Text("address"));
         Assert.Equal(("unknown", 0, 0, true), (
-            destination.Text("health.active"), destination.GetProperty("in_flight").GetInt32(), destination.GetProperty("failures").GetInt32(),
+            destination.Text("health"), destination.GetProperty("in_flight").GetInt32(), destination.GetProperty("failures").GetInt32(),
             destination.GetProperty("available").GetBoolean()));
         Assert.DoesNotContain(Secret, list.GetRawText(), StringComparison.Ordinal);
     }
@@ -52,6 +52,27 @@ public sealed class AdminViewTests(GatewayFixture fixture) : FunctionalTest(fixt
         (await open).Dispose();
 
         Assert.Equal((1, 1), (destination.GetProperty("in_flight").GetInt32(), destination.GetProperty("failures").GetInt32()));
+    }
+
+    [Fact]
+    public async Task Upstreams_TellPlaceAndWhatIsLeftAlone()
+    {
+        await UseOwnGatewayAsync(
+            ("Gateway:Admin:Keys:0", "root"), ("Gateway:Upstreams:main:Health:Path", ""), ("Gateway:Upstreams:main:Priority", "2"),
+            ("Gateway:Upstreams:main:Weight", "3"), ("Gateway:Upstreams:main:MaxConcurrentRequests", "4"));
+        for (var i = 0; i < 3; i++)
+        {
+            Upstream.Enqueue(ChatScript.Of(503, "{}"));
+            (await PostAsync(WithModel("""{"input":"Hi"}"""))).AssertError(503, "upstream_unavailable", null, "server_error");
+        }
+
+        var upstream = (await GetAsync("/admin/upstreams", "root")).AssertOk().Each("data").Single();
+
+        Assert.Equal((2, 3, 4), (
+            upstream.GetProperty("priority").GetInt32(), upstream.GetProperty("weight").GetInt32(), upstream.GetProperty("max_concurrent_requests").GetInt32()));
+        var destination = upstream.Each("destinations").Single();
+        Assert.Equal((1, 0), (destination.GetProperty("ejections").GetInt32(), destination.GetProperty("spared_seconds").GetInt32()));
+        Assert.InRange(destination.GetProperty("left_alone_seconds").GetInt32(), 1, 10);
     }
 
     [Fact]
