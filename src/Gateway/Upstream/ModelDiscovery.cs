@@ -9,75 +9,50 @@ namespace Gateway.Upstream;
 /// Asks every destination of every upstream for its models, at the start and again and again. A server that does not answer keeps the models it
 /// named last. Key files are read in the same round.
 /// </summary>
-internal sealed class ModelDiscovery : BackgroundService
+internal sealed class ModelDiscovery : UpstreamRounds
 {
     private const int MaxListBytes = 4 * 1024 * 1024;
     private const int Parallelism = 8;
 
-    private readonly UpstreamRegistry _registry;
     private readonly IProxyStateLookup _clusters;
     private readonly RouteTable _routes;
     private readonly DiscoveryOptions _options;
-    private readonly TimeProvider _time;
     private readonly ILogger<ModelDiscovery> _logger;
 
     /// <summary>The last list of each destination of each upstream. Rounds do not overlap, their parts do.</summary>
     private readonly ConcurrentDictionary<ConfiguredUpstream, ConcurrentDictionary<string, IReadOnlyList<DiscoveredModel>>> _lists = [];
     private readonly ConcurrentDictionary<(ConfiguredUpstream Upstream, string Destination), bool> _silent = [];
-    private TaskCompletionSource _wake = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ModelDiscovery(
         UpstreamRegistry registry, IProxyStateLookup clusters, RouteTable routes, IOptions<DiscoveryOptions> options, TimeProvider time, ILogger<ModelDiscovery> logger)
+        : base(registry, time)
     {
-        _registry = registry;
         _clusters = clusters;
         _routes = routes;
         _options = options.Value;
-        _time = time;
         _logger = logger;
-        registry.Changed += Wake;
     }
 
-    public override void Dispose()
+    protected override async Task<TimeSpan> RunRoundAsync(CancellationToken cancellationToken)
     {
-        _registry.Changed -= Wake;
-        base.Dispose();
-    }
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
+        try
         {
-            // Taken before the round, so that a change during it starts another one.
-            var wake = _wake = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            try
-            {
-                await RunRoundAsync(stoppingToken);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-#pragma warning disable CA1031 // A bug in here must not end the discovery for the life of the process, nor the process.
-            catch (Exception e)
-#pragma warning restore CA1031
-            {
-                UpstreamLog.DiscoveryBroken(_logger, e);
-            }
-
-            _routes.FirstDiscoveryDone();
-            var wait = _registry.All.Any(u => u.NeedsDiscovery && u.Discovered is null) ? _options.RetryInterval : _options.Interval;
-            using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-            await Task.WhenAny(wake.Task, Task.Delay(wait, _time, waiting.Token));
-            await waiting.CancelAsync();
+            await AskAllAsync(cancellationToken);
         }
+#pragma warning disable CA1031 // A bug in here must not end the discovery for the life of the process, nor the process.
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            UpstreamLog.DiscoveryBroken(_logger, e);
+        }
+
+        _routes.FirstDiscoveryDone();
+        return Registry.All.Any(u => u.NeedsDiscovery && u.Discovered is null) ? _options.RetryInterval : _options.Interval;
     }
 
-    private void Wake() => _wake.TrySetResult();
-
-    private async Task RunRoundAsync(CancellationToken cancellationToken)
+    private async Task AskAllAsync(CancellationToken cancellationToken)
     {
-        var upstreams = _registry.All;
+        var upstreams = Registry.All;
         foreach (var gone in _lists.Keys.Except(upstreams).ToList())
         {
             _lists.TryRemove(gone, out _);
@@ -158,7 +133,7 @@ internal sealed class ModelDiscovery : BackgroundService
     private async ValueTask<(IReadOnlyList<DiscoveredModel>? Models, string Reason)> ReadListAsync(
         ConfiguredUpstream upstream, ClusterState cluster, DestinationState destination, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(_options.Timeout, _time);
+        using var timeout = new CancellationTokenSource(_options.Timeout, Time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Translation;
 
 namespace Gateway.Upstream.Probing;
@@ -26,6 +25,7 @@ internal sealed class CapabilityProbe
     private readonly List<Question> _questions;
     private readonly List<KeyValuePair<string, string>> _capabilities = [];
     private readonly JsonObject _learned = [];
+    private readonly ReasoningMember _reasoning = new();
     private int _next;
     private int _calls;
     private int _callsOfRun;
@@ -36,8 +36,6 @@ internal sealed class CapabilityProbe
     private bool _hasSystem = true;
     private int? _plainTokens;
     private int? _systemTokens;
-    private string? _reasoningField;
-    private bool _reasons;
     private string _reason = "";
 
     /// <param name="row">What is sent to servers of this kind, with the operator's keys.</param>
@@ -109,7 +107,7 @@ internal sealed class CapabilityProbe
         {
             _model = model;
             var (verdict, answer) = await AskAsync(client, Body(ProbeMessages.Plain()), cancellationToken);
-            if (verdict == ProbeVerdict.No && _limitField == MaxTokensField.MaxTokens && IsOpen("max_tokens_field") && Names(answer, "max_completion_tokens"))
+            if (verdict == ProbeVerdict.No && _limitField == MaxTokensField.MaxTokens && IsOpen("max_tokens_field") && answer.Names("max_completion_tokens"))
             {
                 _limitField = MaxTokensField.MaxCompletionTokens;
                 (verdict, answer) = await AskAsync(client, Body(ProbeMessages.Plain()), cancellationToken);
@@ -123,7 +121,7 @@ internal sealed class CapabilityProbe
 
             if (verdict == ProbeVerdict.Yes)
             {
-                _plainTokens = PromptTokens(answer);
+                _plainTokens = answer.PromptTokens;
                 if (_limitField != _row.MaxTokensField)
                 {
                     Learn("max_tokens_field", "max_completion_tokens");
@@ -189,7 +187,7 @@ internal sealed class CapabilityProbe
             return false;
         }
 
-        _systemTokens = PromptTokens(answer);
+        _systemTokens = answer.PromptTokens;
         // A template may leave out in silence what it has no word for.
         var isLost = verdict == ProbeVerdict.Yes && _systemTokens is not null && _systemTokens == _plainTokens;
         _hasSystem = verdict == ProbeVerdict.Yes && !isLost;
@@ -265,7 +263,7 @@ internal sealed class CapabilityProbe
     private async Task<(ProbeVerdict Verdict, bool IsSeen)> AskLateAsync(ProbeClient client, string role, CancellationToken cancellationToken)
     {
         var (verdict, answer) = await AskAsync(client, Body(ProbeMessages.WithLateInstruction(role)), cancellationToken);
-        return (verdict, verdict == ProbeVerdict.Yes && PromptTokens(answer) - _systemTokens >= ProbeMessages.InstructionWords);
+        return (verdict, verdict == ProbeVerdict.Yes && answer.PromptTokens - _systemTokens >= ProbeMessages.InstructionWords);
     }
 
     private async Task<bool> TwoUsersAsync(ProbeClient client, CancellationToken cancellationToken)
@@ -362,12 +360,12 @@ internal sealed class CapabilityProbe
         }
 
         Found("empty_content_with_calls", Word(empty));
-        Found("null_content_with_calls", missing == ProbeVerdict.Yes && PromptTokens(missingAnswer) > PromptTokens(emptyAnswer) ? "printed" : Word(missing));
+        Found("null_content_with_calls", missing == ProbeVerdict.Yes && missingAnswer.PromptTokens > emptyAnswer.PromptTokens ? "printed" : Word(missing));
         var wanted = (empty, missing) switch
         {
             (ProbeVerdict.Yes, ProbeVerdict.No) => EmptyAssistantContent.Empty,
             (ProbeVerdict.No, ProbeVerdict.Yes) => EmptyAssistantContent.Null,
-            (ProbeVerdict.Yes, ProbeVerdict.Yes) when PromptTokens(missingAnswer) > PromptTokens(emptyAnswer) => EmptyAssistantContent.Empty,
+            (ProbeVerdict.Yes, ProbeVerdict.Yes) when missingAnswer.PromptTokens > emptyAnswer.PromptTokens => EmptyAssistantContent.Empty,
             _ => _row.EmptyAssistantContent,
         };
         if (wanted != _row.EmptyAssistantContent)
@@ -405,13 +403,13 @@ internal sealed class CapabilityProbe
     /// <summary>No question of its own: the answers so far name the member, even where it is null.</summary>
     private Task<bool> ReasoningAsync(ProbeClient client, CancellationToken cancellationToken)
     {
-        if (_reasoningField is { } field && IsOpen("reasoning_in"))
+        if (_reasoning.Name is { } field && IsOpen("reasoning_in"))
         {
             Found("reasoning_field", field);
             var wanted = field == "reasoning" ? ReasoningIn.Reasoning : ReasoningIn.ReasoningContent;
             // A row that sends reasoning back names the member of its newest version; others start only with a server that did reason.
             var sends = _row.ReasoningIn is ReasoningIn.Reasoning or ReasoningIn.ReasoningContent;
-            if (wanted != _row.ReasoningIn && (sends || (_row.ReasoningIn == ReasoningIn.None && _reasons)))
+            if (wanted != _row.ReasoningIn && (sends || (_row.ReasoningIn == ReasoningIn.None && _reasoning.HadText)))
             {
                 Learn("reasoning_in", field);
             }
@@ -423,7 +421,7 @@ internal sealed class CapabilityProbe
     private async Task<bool> TokenizeAsync(ProbeClient client, CancellationToken cancellationToken)
     {
         var answer = await client.PostOwnAsync("/tokenize", ProbeMessages.Tokenize(_model), cancellationToken);
-        if (VerdictOf(answer) is ProbeVerdict.Unknown && answer.Status is not (401 or 403))
+        if (answer.Verdict is ProbeVerdict.Unknown && answer.Status is not (401 or 403))
         {
             _reason = answer.Why;
             return false;
@@ -444,7 +442,7 @@ internal sealed class CapabilityProbe
         }
 
         var answer = await client.PostOwnAsync("/api/show", new JsonObject { ["model"] = _models[0] }, cancellationToken);
-        if (VerdictOf(answer) == ProbeVerdict.Unknown)
+        if (answer.Verdict == ProbeVerdict.Unknown)
         {
             _reason = answer.Why;
             return false;
@@ -563,81 +561,16 @@ internal sealed class CapabilityProbe
             }
         }
 
-        var verdict = VerdictOf(answer);
+        var verdict = answer.Verdict;
         if (verdict == ProbeVerdict.Unknown)
         {
             _reason = answer.Why;
         }
         else
         {
-            Observe(answer);
+            _reasoning.See(answer);
         }
 
         return (verdict, answer);
-    }
-
-    private static ProbeVerdict VerdictOf(ProbeAnswer answer) => answer.Status switch
-    {
-        0 or 401 or 402 or 403 or 408 or 429 or 502 or 503 or 504 or 529 => ProbeVerdict.Unknown,
-        >= 200 and < 300 when answer.ReadChunks().FirstOrDefault(IsError) is { ValueKind: JsonValueKind.Object } error =>
-            // The status of an error inside a 200 is that of its contents.
-            UpstreamErrorReader.FromStreamError(System.Text.Encoding.UTF8.GetBytes(error.GetRawText()), []).Status is 429 or 502 or 503 or 504
-                ? ProbeVerdict.Unknown : ProbeVerdict.No,
-        >= 200 and < 300 => ProbeVerdict.Yes,
-        // One token was enough to say that the model would have gone on: the form was taken.
-        400 when Names(answer, "model output limit was reached") => ProbeVerdict.Yes,
-        _ => ProbeVerdict.No,
-    };
-
-    private static bool IsError(JsonElement chunk) =>
-        (chunk.TryGetProperty("error", out var error) && error.ValueKind is JsonValueKind.Object or JsonValueKind.String)
-        || (chunk.TryGetProperty("object", out var kind) && kind.ValueKind == JsonValueKind.String && kind.ValueEquals("error"));
-
-    private static bool Names(ProbeAnswer answer, string words) =>
-        UpstreamErrorReader.ReadMessage(answer.Body)?.Contains(words, StringComparison.OrdinalIgnoreCase) == true;
-
-    /// <summary>The tokens of the prompt as the server counted them; null when it does not say.</summary>
-    private static int? PromptTokens(ProbeAnswer answer) =>
-        answer.ReadJson() is { ValueKind: JsonValueKind.Object } body && body.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object
-            && usage.TryGetProperty("prompt_tokens", out var tokens) && tokens.ValueKind == JsonValueKind.Number && tokens.TryGetInt32(out var count)
-            ? count
-            : null;
-
-    /// <summary>Which member the reasoning comes in.</summary>
-    private void Observe(ProbeAnswer answer)
-    {
-        foreach (var chunk in answer.ReadChunks())
-        {
-            if (!chunk.TryGetProperty("choices", out var choices) || choices.ValueKind != JsonValueKind.Array)
-            {
-                continue;
-            }
-
-            foreach (var choice in choices.EnumerateArray())
-            {
-                if (choice.ValueKind == JsonValueKind.Object
-                    && (choice.TryGetProperty("message", out var message) || choice.TryGetProperty("delta", out message)) && message.ValueKind == JsonValueKind.Object)
-                {
-                    Observe(message, "reasoning_content");
-                    Observe(message, "reasoning");
-                }
-            }
-        }
-    }
-
-    private void Observe(JsonElement message, string field)
-    {
-        if (!message.TryGetProperty(field, out var value))
-        {
-            return;
-        }
-
-        var hasText = value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 };
-        // A text says more than an empty member beside it.
-        if (_reasoningField is null || (hasText && !_reasons))
-        {
-            _reasoningField = field;
-            _reasons |= hasText;
-        }
     }
 }

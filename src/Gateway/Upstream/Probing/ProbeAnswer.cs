@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Gateway.Protocol.ChatCompletions;
 
 namespace Gateway.Upstream.Probing;
 
@@ -17,6 +18,30 @@ internal sealed record ProbeAnswer(int Status, byte[] Body, HttpResponseHeaders?
 
     /// <summary>Why nothing was learned, for the log.</summary>
     public string Why => Reason ?? $"status {Status}";
+
+    /// <summary>What it says about the question.</summary>
+    public ProbeVerdict Verdict => Status switch
+    {
+        0 or 401 or 402 or 403 or 408 or 429 or 502 or 503 or 504 or 529 => ProbeVerdict.Unknown,
+        >= 200 and < 300 when ReadChunks().FirstOrDefault(IsError) is { ValueKind: JsonValueKind.Object } error =>
+            // The status of an error inside a 200 is that of its contents.
+            UpstreamErrorReader.FromStreamError(Encoding.UTF8.GetBytes(error.GetRawText()), []).Status is 429 or 502 or 503 or 504
+                ? ProbeVerdict.Unknown : ProbeVerdict.No,
+        >= 200 and < 300 => ProbeVerdict.Yes,
+        // One token was enough to say that the model would have gone on: the form was taken.
+        400 when Names("model output limit was reached") => ProbeVerdict.Yes,
+        _ => ProbeVerdict.No,
+    };
+
+    /// <summary>The tokens of the prompt as the server counted them; null when it does not say.</summary>
+    public int? PromptTokens =>
+        ReadJson() is { ValueKind: JsonValueKind.Object } body && body.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object
+            && usage.TryGetProperty("prompt_tokens", out var tokens) && tokens.ValueKind == JsonValueKind.Number && tokens.TryGetInt32(out var count)
+            ? count
+            : null;
+
+    /// <summary>The message of its error has these words, in whatever case.</summary>
+    public bool Names(string words) => UpstreamErrorReader.ReadMessage(Body)?.Contains(words, StringComparison.OrdinalIgnoreCase) == true;
 
     public static ProbeAnswer None(string reason) => new(0, [], null, reason);
 
@@ -47,4 +72,8 @@ internal sealed record ProbeAnswer(int Status, byte[] Body, HttpResponseHeaders?
             }
         }
     }
+
+    private static bool IsError(JsonElement chunk) =>
+        (chunk.TryGetProperty("error", out var error) && error.ValueKind is JsonValueKind.Object or JsonValueKind.String)
+        || (chunk.TryGetProperty("object", out var kind) && kind.ValueKind == JsonValueKind.String && kind.ValueEquals("error"));
 }

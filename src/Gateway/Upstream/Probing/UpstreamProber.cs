@@ -7,39 +7,28 @@ namespace Gateway.Upstream.Probing;
 /// Finds out what upstreams with the profile <c>auto</c> are and take, beside the traffic: requests never wait for it. Once an upstream was
 /// answered for, only its kind, version and models are looked at again, and it is probed anew when one of them has changed.
 /// </summary>
-internal sealed class UpstreamProber : BackgroundService
+internal sealed class UpstreamProber : UpstreamRounds
 {
     private const int Parallelism = 2;
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(10);
 
-    private readonly UpstreamRegistry _registry;
     private readonly IProxyStateLookup _clusters;
     private readonly RouteTable _routes;
     private readonly ProbingOptions _options;
-    private readonly TimeProvider _time;
     private readonly ILogger<UpstreamProber> _logger;
 
     /// <summary>Touched by the loop alone; an upstream whose configuration changed is a new one.</summary>
     private readonly Dictionary<ConfiguredUpstream, State> _states = [];
-    private TaskCompletionSource _wake = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public UpstreamProber(
         UpstreamRegistry registry, IProxyStateLookup clusters, RouteTable routes, IOptions<ProbingOptions> options, TimeProvider time, ILogger<UpstreamProber> logger)
+        : base(registry, time)
     {
-        _registry = registry;
         _clusters = clusters;
         _routes = routes;
         _options = options.Value;
-        _time = time;
         _logger = logger;
-        registry.Changed += Wake;
-    }
-
-    public override void Dispose()
-    {
-        _registry.Changed -= Wake;
-        base.Dispose();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -59,32 +48,13 @@ internal sealed class UpstreamProber : BackgroundService
             return;
         }
 
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            // Taken before the round, so that a change during it starts another one.
-            var wake = _wake = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            TimeSpan wait;
-            try
-            {
-                wait = await RunRoundAsync(stoppingToken);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-
-            using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-            await Task.WhenAny(wake.Task, Task.Delay(wait, _time, waiting.Token));
-            await waiting.CancelAsync();
-        }
+        await base.ExecuteAsync(stoppingToken);
     }
 
-    private void Wake() => _wake.TrySetResult();
-
     /// <summary>Probes what is due; returns the time until something is due again.</summary>
-    private async Task<TimeSpan> RunRoundAsync(CancellationToken cancellationToken)
+    protected override async Task<TimeSpan> RunRoundAsync(CancellationToken cancellationToken)
     {
-        var upstreams = _registry.All.Where(u => u.IsAuto).ToList();
+        var upstreams = Registry.All.Where(u => u.IsAuto).ToList();
         foreach (var gone in _states.Keys.Except(upstreams).ToList())
         {
             _states.Remove(gone);
@@ -95,7 +65,7 @@ internal sealed class UpstreamProber : BackgroundService
             _states.TryAdd(upstream, new State());
         }
 
-        var now = _time.GetUtcNow();
+        var now = Time.GetUtcNow();
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = Parallelism, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(_states.Where(s => s.Value.DueAt <= now), parallel, async (s, token) => await ProbeOneAsync(s.Key, s.Value, token));
         if (_states.Count == 0)
@@ -103,7 +73,7 @@ internal sealed class UpstreamProber : BackgroundService
             return _options.Interval;
         }
 
-        var next = _states.Values.Min(s => s.DueAt) - _time.GetUtcNow();
+        var next = _states.Values.Min(s => s.DueAt) - Time.GetUtcNow();
         return next > TimeSpan.Zero ? next : TimeSpan.Zero;
     }
 
@@ -122,7 +92,7 @@ internal sealed class UpstreamProber : BackgroundService
 #pragma warning restore CA1031
         {
             ProbeLog.Broken(_logger, e, upstream.Name, upstream.Profile.Name);
-            state.DueAt = _time.GetUtcNow() + LongestRetry;
+            state.DueAt = Time.GetUtcNow() + LongestRetry;
         }
     }
 
@@ -135,7 +105,7 @@ internal sealed class UpstreamProber : BackgroundService
             return;
         }
 
-        var client = new ProbeClient(upstream, cluster, destination, _options.Timeout, _time);
+        var client = new ProbeClient(upstream, cluster, destination, _options.Timeout, Time);
         var (kind, reason) = await KindProbe.AskAsync(client, cancellationToken);
         if (kind is null)
         {
@@ -153,7 +123,7 @@ internal sealed class UpstreamProber : BackgroundService
         }
 
         var isDone = await state.Probe.RunAsync(client, cancellationToken);
-        var report = state.Probe.Report(kind, _time.GetUtcNow());
+        var report = state.Probe.Report(kind, Time.GetUtcNow());
         // An earlier outcome stays in force until this one is whole; without one the kind's row is better than the generic one.
         if (!state.IsTold && (isDone || upstream.Probe.Status != ProbeStatus.Complete))
         {
@@ -169,7 +139,7 @@ internal sealed class UpstreamProber : BackgroundService
 
         state.Retry = FirstRetry;
         state.LastReason = null;
-        state.DueAt = _time.GetUtcNow() + _options.Interval;
+        state.DueAt = Time.GetUtcNow() + _options.Interval;
         if (!state.IsTold)
         {
             state.IsTold = true;
@@ -182,7 +152,7 @@ internal sealed class UpstreamProber : BackgroundService
     {
         if (upstream.Probe.Status != ProbeStatus.Complete)
         {
-            upstream.Probe = upstream.Probe with { Reason = reason, At = _time.GetUtcNow() };
+            upstream.Probe = upstream.Probe with { Reason = reason, At = Time.GetUtcNow() };
         }
 
         // Told when it was so twice: a server that starts is away for a moment.
@@ -192,7 +162,7 @@ internal sealed class UpstreamProber : BackgroundService
             ProbeLog.Interrupted(_logger, upstream.Name, reason, upstream.Profile.Name);
         }
 
-        state.DueAt = _time.GetUtcNow() + state.Retry;
+        state.DueAt = Time.GetUtcNow() + state.Retry;
         state.Retry = state.Retry * 2 < LongestRetry ? state.Retry * 2 : LongestRetry;
     }
 
