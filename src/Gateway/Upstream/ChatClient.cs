@@ -151,10 +151,8 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
             Content = attempt.Body.MakeContent(),
         };
         request.Content.Headers.ContentType = Json;
-        UpstreamRequests.SetVersion(request);
-        request.Headers.Host = attempt.Destination.Destination.Model.Config.Host;
         request.Headers.Accept.Add(attempt.Body.Stream ? AcceptEvents : AcceptJson);
-        UpstreamRequests.AddCredentials(request, attempt.Upstream);
+        UpstreamRequests.Address(request, attempt.Upstream, attempt.Destination.Destination);
         if (fresh)
         {
             request.Options.Set(FreshConnectionHandler.FreshConnection, true);

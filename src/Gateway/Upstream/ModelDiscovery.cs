@@ -138,9 +138,7 @@ internal sealed class ModelDiscovery : UpstreamRounds
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, $"{destination.Model.Config.Address.TrimEnd('/')}/models");
-            UpstreamRequests.SetVersion(request);
-            request.Headers.Host = destination.Model.Config.Host;
-            UpstreamRequests.AddCredentials(request, upstream);
+            UpstreamRequests.Address(request, upstream, destination);
             using var response = await cluster.Model.HttpClient.SendAsync(request, linked.Token);
             if (!response.IsSuccessStatusCode)
             {

@@ -3,7 +3,6 @@ using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using Gateway.Protocol.ChatCompletions;
 using Gateway.Protocol.Translation;
-using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Upstream;
 
@@ -89,11 +88,9 @@ internal sealed class TokenizerClient(DestinationPicker picker, TimeProvider tim
     private async Task<ReadOnlyMemory<byte>?> PostAsync(Place server, string path, ReadOnlyMemory<byte> json, CancellationToken cancellationToken)
     {
         var (upstream, destination) = (server.Candidate!.Upstream, server.Stats!.Destination);
-        using var request = new HttpRequestMessage(HttpMethod.Post, RootOf(destination) + path) { Content = new ReadOnlyMemoryContent(json) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, UpstreamRequests.RootOf(destination.Model.Config.Address.TrimEnd('/')) + path) { Content = new ReadOnlyMemoryContent(json) };
         request.Content.Headers.ContentType = Json;
-        UpstreamRequests.SetVersion(request);
-        request.Headers.Host = destination.Model.Config.Host;
-        UpstreamRequests.AddCredentials(request, upstream);
+        UpstreamRequests.Address(request, upstream, destination);
         using var response = await server.Candidate.Cluster.Model.HttpClient.SendAsync(request, cancellationToken);
         if (!response.IsSuccessStatusCode)
         {
@@ -108,12 +105,5 @@ internal sealed class TokenizerClient(DestinationPicker picker, TimeProvider tim
 
         await response.Content.LoadIntoBufferAsync(MaxAnswerBytes, cancellationToken);
         return await response.Content.ReadAsByteArrayAsync(cancellationToken);
-    }
-
-    /// <summary>The server's address without the <c>/v1</c> at its end.</summary>
-    private static string RootOf(DestinationState destination)
-    {
-        var address = destination.Model.Config.Address.TrimEnd('/');
-        return address.EndsWith("/v1", StringComparison.Ordinal) ? address[..^"/v1".Length] : address;
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using Gateway.Protocol.Responses;
+using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Upstream;
 
@@ -8,6 +9,8 @@ internal static class UpstreamRequests
 {
     /// <summary>Destinations asked for one call at most.</summary>
     public const int MaxAttempts = 3;
+
+    private const string ApiSegment = "/v1";
 
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromHours(1);
 
@@ -47,6 +50,19 @@ internal static class UpstreamRequests
         HttpRequestError: HttpRequestError.Unknown,
         InnerException: IOException,
     };
+
+    /// <summary>What every request to a destination has: the version, the name that its server knows itself by, and the credentials.</summary>
+    public static void Address(HttpRequestMessage request, ConfiguredUpstream upstream, DestinationState destination)
+    {
+        SetVersion(request);
+        request.Headers.Host = destination.Model.Config.Host;
+        AddCredentials(request, upstream);
+    }
+
+    /// <summary>Where a server's own endpoints are: beside the API, which is below its <c>/v1</c>.</summary>
+    /// <param name="address">The base URL of the API, without a slash at the end.</param>
+    public static string RootOf(string address) =>
+        address.EndsWith(ApiSegment, StringComparison.OrdinalIgnoreCase) ? address[..^ApiSegment.Length] : address;
 
     /// <summary>The key of calls that prefer one destination: nobody's key is another tenant's.</summary>
     public static string AffinityKey(string tenant, string key) => $"{tenant}/{key}";

@@ -9,7 +9,6 @@ namespace Gateway.Upstream.Probing;
 internal sealed class ProbeClient(ConfiguredUpstream upstream, ClusterState cluster, DestinationState destination, TimeSpan timeout, TimeProvider time)
 {
     private const int MaxBodyBytes = 512 * 1024;
-    private const string VersionSegment = "/v1";
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     private readonly string _base = destination.Model.Config.Address.TrimEnd('/');
@@ -21,13 +20,11 @@ internal sealed class ProbeClient(ConfiguredUpstream upstream, ClusterState clus
     public Task<ProbeAnswer> GetApiAsync(string path, CancellationToken cancellationToken) => AskAsync(_base + path, null, cancellationToken);
 
     /// <summary>A path of the server's own, beside the API.</summary>
-    public Task<ProbeAnswer> GetOwnAsync(string path, CancellationToken cancellationToken) => AskAsync(Root + path, null, cancellationToken);
+    public Task<ProbeAnswer> GetOwnAsync(string path, CancellationToken cancellationToken) => AskAsync(UpstreamRequests.RootOf(_base) + path, null, cancellationToken);
 
-    public Task<ProbeAnswer> PostOwnAsync(string path, JsonObject body, CancellationToken cancellationToken) => AskAsync(Root + path, body, cancellationToken);
+    public Task<ProbeAnswer> PostOwnAsync(string path, JsonObject body, CancellationToken cancellationToken) => AskAsync(UpstreamRequests.RootOf(_base) + path, body, cancellationToken);
 
     public Task<ProbeAnswer> ChatAsync(JsonObject body, CancellationToken cancellationToken) => AskAsync(_base + "/chat/completions", body, cancellationToken);
-
-    private string Root => _base.EndsWith(VersionSegment, StringComparison.OrdinalIgnoreCase) ? _base[..^VersionSegment.Length] : _base;
 
     private async Task<ProbeAnswer> AskAsync(string url, JsonObject? body, CancellationToken cancellationToken)
     {
@@ -42,9 +39,7 @@ internal sealed class ProbeClient(ConfiguredUpstream upstream, ClusterState clus
                 request.Content.Headers.ContentType = Json;
             }
 
-            UpstreamRequests.SetVersion(request);
-            request.Headers.Host = destination.Model.Config.Host;
-            UpstreamRequests.AddCredentials(request, upstream);
+            UpstreamRequests.Address(request, upstream, destination);
             using var response = await cluster.Model.HttpClient.SendAsync(request, linked.Token);
             var read = await ReadAsync(response, linked.Token);
             return new ProbeAnswer((int)response.StatusCode, read, response.Headers, null);
