@@ -1,5 +1,8 @@
 using System.Net.Http.Headers;
+using Gateway.Runs;
 using Gateway.Store;
+using Gateway.Testing;
+using Gateway.Testing.Scripting;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Gateway.FunctionalTests.Runs;
@@ -155,6 +158,190 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         (await PostOnceAsync()).AssertError(409, "idempotency_key_in_use", "Idempotency-Key");
 
         Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task RefusedRun_CanNotBeRemoved_TheSameRequestAgainIsNotMadeBesideIt()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Store:CommandTimeout", "00:00:03"));
+        Upstream.Enqueue(ChatScript.Of(400, """{"error":{"message":"no such thing","type":"invalid_request_error"}}"""));
+        var refused = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        runs.FailingDeletes = 1;
+        runs.BeforeDelete = _ =>
+        {
+            refused.TrySetResult();
+            return Task.CompletedTask;
+        };
+        var first = PostOnceAsync();
+        await refused.Task.WaitAsync(Cancellation);
+
+        // The replica ends here, or the store is away: the run is still there, and somebody will take it.
+        var again = (await PostOnceAsync()).AssertOk();
+
+        Assert.Equal((await first).AssertOk().Text("id"), again.Text("id"));
+        Assert.Equal(2, Upstream.Calls.Count);
+    }
+
+    [Fact]
+    public async Task Run_IsThereThoughItsRequestWasToldNo_TheSameRequestAgainIsNotMadeBesideIt()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Store:CommandTimeout", "00:00:03"));
+        runs.LostCreations = 2;
+        runs.FailingDeletes = 1;
+        (await PostOnceAsync()).AssertError(503, "store_unavailable", null, "server_error");
+        var run = runs.Created;
+
+        var again = (await PostOnceAsync()).AssertOk();
+        await UntilAsync(() => runs.GetRunAsync(run, Cancellation).AsTask().Result is null);
+
+        Assert.Equal(run.Id.ToString(), again.Text("id"));
+        Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task NobodyCanBeToldOfFreeRuns_TheyAreLookedForAllTheSame()
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with
+        {
+            ConfigureServices = static services =>
+            {
+                var own = services.Last(service => service.ServiceType == typeof(IRunStore));
+                services.AddSingleton<IRunStore>(provider => new LateRunStore((IRunStore)own.ImplementationFactory!(provider)) { IsDeaf = true });
+            },
+        });
+        var runs = (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
+        Gateway.AllowedErrors = static _ => true;
+        Upstream.Enqueue(Held());
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await Upstream.NextCallAsync(Cancellation);
+        await runs.ReleaseAsync(runs.Created, 1, Cancellation);
+
+        await UntilAsync(() => Upstream.Calls.Count == 2);
+        await PollAsync(id, "completed");
+    }
+
+    [Fact]
+    public async Task Journal_IsDamaged_TheRunFailsBehindItsAttempts()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Store:CommandTimeout", "00:00:03"), ("Gateway:Runs:Attempts", "1"));
+        Gateway.AllowedErrors = static _ => true;
+        var script = Held();
+        Upstream.Enqueue(script);
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await script.Hold.Reached;
+        Assert.True(await runs.AppendAsync(runs.Created, 1, new RunAppend(0, [], 0, ["no JSON"u8.ToArray()]), Cancellation));
+        await runs.ReleaseAsync(runs.Created, 1, Cancellation);
+
+        await PollAsync(id, "failed");
+    }
+
+    [Fact]
+    public async Task Tenant_WasRemoved_ItsRunsAreRemoved()
+    {
+        using var folder = new TemporaryFolder();
+        await UseOwnUpstreamAsync();
+        Upstream.Enqueue(Held());
+        RunKey run;
+        await using (var first = await TestGateway.StartAsync(
+            GatewayFixture.OptionsFor(Upstream, ("Gateway:Tenants:one:Keys:0", "key-one")) with { StorePath = folder.Path }))
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
+            {
+                Content = new StringContent(WithModel("""{"input":"Hi","background":true}"""), new MediaTypeHeaderValue("application/json")),
+            };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", "key-one");
+            using var response = await first.Client.SendAsync(request, Cancellation);
+            Assert.True(ResponseId.TryParse((await Reply.ReadAsync(response)).AssertOk().Text("id"), out var id));
+            run = new RunKey("one", id);
+            await Upstream.NextCallAsync(Cancellation);
+        }
+
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Tenants:two:Keys:0", "key-two")) with { StorePath = folder.Path });
+
+        var runs = Gateway.Services.GetRequiredService<IRunStore>();
+        await UntilAsync(() => runs.GetRunAsync(run, Cancellation).AsTask().Result is null);
+    }
+
+    [Fact]
+    public async Task Request_IsRefusedByNow_TheResponseFails()
+    {
+        using var folder = new TemporaryFolder();
+        await UseOwnUpstreamAsync();
+        Upstream.Enqueue(Held());
+        string id;
+        await using (var first = await TestGateway.StartAsync(GatewayFixture.OptionsFor(Upstream) with { StorePath = folder.Path }))
+        {
+            using var content = new StringContent(WithModel("""{"input":"Hi","background":true,"new_member":1}"""), new MediaTypeHeaderValue("application/json"));
+            using var response = await first.Client.PostAsync(new Uri("/v1/responses", UriKind.Relative), content, Cancellation);
+            id = (await Reply.ReadAsync(response)).AssertOk().Text("id")!;
+            await Upstream.NextCallAsync(Cancellation);
+        }
+
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Policy:StrictParameters", "true")) with { StorePath = folder.Path });
+
+        Reply reply;
+        do
+        {
+            reply = await GetAsync("/v1/responses/" + id);
+            Assert.Equal(200, (int)reply.Status);
+        }
+        while (reply.Json.Text("status") is "queued" or "in_progress");
+    }
+
+    [Fact]
+    public async Task TerminalEvent_IsNotTold_BeforeTheResponseIsKept()
+    {
+        var early = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var options = new SlowOptions(new RunOptions { EventInterval = TimeSpan.FromMilliseconds(20) });
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with
+        {
+            ConfigureServices = services =>
+            {
+                Decorate(services);
+                services.AddSingleton<Microsoft.Extensions.Options.IOptions<RunOptions>>(options);
+            },
+        });
+        var runs = (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
+        runs.AfterAppend = append =>
+        {
+            if (append.Entries.Count > 0)
+            {
+                // The round is made: who asks next is about to end the response, and is held up a moment.
+                options.Before = () => early.Task.Wait(TimeSpan.FromSeconds(2));
+            }
+
+            if (append.Events.Any(json => System.Text.Encoding.UTF8.GetString(json.Span).Contains("response.completed", StringComparison.Ordinal)))
+            {
+                early.TrySetResult();
+            }
+        };
+        var script = Held();
+        Upstream.Enqueue(script);
+        using var response = await OpenAsync("""{"input":"Hi"}""");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
+        await ReadEventsAsync(reader, 6);
+        script.Hold.Release();
+
+        await reader.ReadToEndAsync(Cancellation);
+        Assert.False(early.Task.IsCompleted, "The terminal event was stored, and told, before the commit.");
+    }
+
+    private sealed class SlowOptions(RunOptions value) : Microsoft.Extensions.Options.IOptions<RunOptions>
+    {
+        public Action? Before { get; set; }
+
+        public RunOptions Value
+        {
+            get
+            {
+                var before = Before;
+                Before = null;
+                before?.Invoke();
+                return value;
+            }
+        }
     }
 
     private async Task<Reply> PostOnceAsync()

@@ -100,6 +100,54 @@ public abstract class IdempotencyTest(GatewayFixture fixture) : FunctionalTest(f
         Assert.Equal("completed", again.AssertOk().Text("status"));
     }
 
+    [Theory]
+    [InlineData("false")]
+    [InlineData("true")]
+    public async Task ClientOfAnUnstoredResponse_Leaves_MayTryAgain(string stream)
+    {
+        var json = $"{{\"input\":\"Hi\",\"store\":false,\"stream\":{stream}}}";
+        var script = stream == "true"
+            ? new ChatStream().Role().Text("Hel").Hold().Text("lo").End()
+            : new ChatScript { ContentType = ChatScript.Json, Steps = [new HoldStep(), .. ChatAnswer.Say("Hello").ToJson().Steps] };
+        Upstream.Enqueue(script);
+        using (var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancellation))
+        {
+            using var request = OnceRequest(json, "unstored-left-" + stream);
+            var sending = Gateway.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, leaving.Token);
+            await script.Hold.Reached.WaitAsync(Cancellation);
+            await leaving.CancelAsync();
+            try
+            {
+                (await sending).Dispose();
+            }
+            catch (OperationCanceledException)
+            {
+                // It left before the first byte.
+            }
+        }
+
+        await Upstream.Calls.Single().ClientLeft.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        Reply again;
+        var tries = 0;
+        do
+        {
+            // Nothing was made, nothing ran, and nobody was told anything that counts.
+            again = await CreateOnceAsync(json, "unstored-left-" + stream);
+            await Task.Delay(100, Cancellation);
+        }
+        while (again.Status == HttpStatusCode.Conflict && ++tries < 20);
+
+        Assert.True(again.Status == HttpStatusCode.OK, again.Body);
+    }
+
+    [Fact]
+    public async Task ResponseWithoutGeneration_IsStored_AndGivenAgain()
+    {
+        var first = (await CreateOnceAsync("""{"input":"Hi","generate":false}""", "g")).AssertOk();
+
+        Assert.Equal(first.Text("id"), (await CreateOnceAsync("""{"input":"Hi","generate":false}""", "g")).AssertOk().Text("id"));
+    }
+
     [Fact]
     public async Task TwoAtOnce_AreMadeOnce()
     {

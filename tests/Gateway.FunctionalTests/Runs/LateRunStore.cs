@@ -20,6 +20,18 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before free runs are looked for.</summary>
     public Action? BeforeFind { get; set; }
 
+    /// <summary>Runs before a run is deleted.</summary>
+    public Func<RunKey, Task>? BeforeDelete { get; set; }
+
+    /// <summary>Runs behind each append.</summary>
+    public Action<RunAppend>? AfterAppend { get; set; }
+
+    /// <summary>Nobody can be told of free runs.</summary>
+    public bool IsDeaf { get; set; }
+
+    /// <summary>How many times a run can not be deleted.</summary>
+    public int FailingDeletes { get; set; }
+
     /// <summary>The run that was created last.</summary>
     public RunKey Created { get; private set; }
 
@@ -77,8 +89,12 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         return store.RenewAsync(run, token, lease, cancellationToken);
     }
 
-    public ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken) =>
-        store.AppendAsync(run, token, append, cancellationToken);
+    public async ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken)
+    {
+        var isTaken = await store.AppendAsync(run, token, append, cancellationToken);
+        AfterAppend?.Invoke(append);
+        return isTaken;
+    }
 
     public ValueTask ReleaseAsync(RunKey run, long token, CancellationToken cancellationToken) => store.ReleaseAsync(run, token, cancellationToken);
 
@@ -86,12 +102,21 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
 
     public ValueTask FollowedAsync(RunKey run, CancellationToken cancellationToken) => store.FollowedAsync(run, cancellationToken);
 
-    public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) => store.DeleteRunAsync(run, cancellationToken);
+    public async ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        if (BeforeDelete is { } hook)
+        {
+            await hook(run);
+        }
+
+        return FailingDeletes-- > 0 ? throw new StoreUnavailableException("away") : await store.DeleteRunAsync(run, cancellationToken);
+    }
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(RunKey run, long from, int most, CancellationToken cancellationToken) =>
         FailingReads-- > 0 ? throw new StoreUnavailableException("away") : store.ReadEventsAsync(run, from, most, cancellationToken);
 
     public ValueTask<IAsyncDisposable> WatchAsync(RunKey run, Action wake, CancellationToken cancellationToken) => store.WatchAsync(run, wake, cancellationToken);
 
-    public ValueTask<IAsyncDisposable> WatchFreeAsync(Action wake, CancellationToken cancellationToken) => store.WatchFreeAsync(wake, cancellationToken);
+    public ValueTask<IAsyncDisposable> WatchFreeAsync(Action wake, CancellationToken cancellationToken) =>
+        IsDeaf ? throw new StoreUnavailableException("away") : store.WatchFreeAsync(wake, cancellationToken);
 }

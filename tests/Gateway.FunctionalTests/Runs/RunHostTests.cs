@@ -169,6 +169,48 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
     }
 
     [Fact]
+    public async Task Key_IsTakenButTheReplyIsLost_TheRequestMayBeTriedAgain()
+    {
+        await UseTimedAsync();
+        Gateway.AllowedErrors = static _ => true;
+        _store.AfterClaim = static _ => throw new StoreUnavailableException("The reply was lost.");
+
+        (await PostOnceAsync()).AssertError(503, "store_unavailable", null, "server_error");
+
+        (await PostOnceAsync()).AssertOk();
+
+        async Task<Reply> PostOnceAsync() => await SendAsync(
+            HttpMethod.Post, "/v1/responses", WithModel("""{"input":"Hi","store":false}"""), null, ("Idempotency-Key", "once"));
+    }
+
+    [Fact]
+    public async Task Run_IsAnothers_ByTheTimeItIsRefused_TheOtherKeepsIt()
+    {
+        await UseTimedAsync(("Gateway:Store:ResumeWindow", "00:10:00"));
+        var failing = new ChatScript
+        {
+            Status = 400,
+            ContentType = ChatScript.Json,
+            Steps = [new HoldStep(), new SendStep(Encoding.UTF8.GetBytes("""{"error":{"message":"no such thing","type":"invalid_request_error"}}"""))],
+        };
+        Upstream.Enqueue(failing);
+        var answer = OpenStreamAsync("""{"input":"Hi"}""");
+        await failing.Hold.Reached;
+        var run = _runs.Created;
+
+        // This replica stood still: another one has the run now. No time goes by, so its own beat does not tell it.
+        await _runs.ReleaseAsync(run, 1, Cancellation);
+        Assert.Equal(2, (await _runs.TakeAsync(run, "other", TimeSpan.FromHours(1), Cancellation))?.Token);
+        failing.Hold.Release();
+        await Gateway.Metrics.WaitForCountAsync("gateway.runs.ended", 1);
+
+        Assert.True((await _runs.RenewAsync(run, 2, Lease, Cancellation)).IsHeld, "The run of another replica was removed.");
+        Assert.Equal("lost", Gateway.Metrics.Of("gateway.runs.ended").Last().Tags["outcome"]);
+        await _runs.DeleteRunAsync(run, Cancellation);
+        (await answer).Dispose();
+    }
+
+    [Fact]
     public async Task Follower_ReadsNothing_StallIsOver_LosesItsPlace()
     {
         await UseTimedAsync(("Gateway:Limits:ClientStall", "00:00:10"));
