@@ -293,7 +293,7 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
     public async Task TerminalEvent_IsNotTold_BeforeTheResponseIsKept()
     {
         var early = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var options = new SlowOptions(new RunOptions { EventInterval = TimeSpan.FromMilliseconds(20) });
+        var options = new SlowOptions(new RunOptions { EventInterval = TimeSpan.FromSeconds(3) });
         await UseOwnUpstreamAsync();
         await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with
         {
@@ -309,7 +309,7 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
             if (append.Entries.Count > 0)
             {
                 // The round is made: who asks next is about to end the response, and is held up a moment.
-                options.Before = () => early.Task.Wait(TimeSpan.FromSeconds(2));
+                options.Before = () => early.Task.Wait(TimeSpan.FromSeconds(6));
             }
 
             if (append.Events.Any(json => System.Text.Encoding.UTF8.GetString(json.Span).Contains("response.completed", StringComparison.Ordinal)))
@@ -317,12 +317,17 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
                 early.TrySetResult();
             }
         };
-        var script = Held();
+        // What comes between the holds waits for its batch; the end comes before that goes.
+        var script = new ChatStream().Role().Text("Hel").Hold().Text("lo").Hold().Finish("stop").Done().ToScript();
         Upstream.Enqueue(script);
         using var response = await OpenAsync("""{"input":"Hi"}""");
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
         await ReadEventsAsync(reader, 6);
-        script.Hold.Release();
+        foreach (var hold in script.Steps.OfType<HoldStep>())
+        {
+            hold.Release();
+            await Task.Delay(200, Cancellation);
+        }
 
         await reader.ReadToEndAsync(Cancellation);
         Assert.False(early.Task.IsCompleted, "The terminal event was stored, and told, before the commit.");
