@@ -290,6 +290,46 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
     }
 
     [Fact]
+    public async Task Run_OfANewerVersion_IsNotABug()
+    {
+        var runs = await UseLateRunsAsync();
+        Gateway.AllowedErrors = static _ => true;
+        var run = new RunKey("default", ResponseId.NewChain());
+        await runs.CreateAsync(
+            new RunStart { Run = run, Spec = "{\"v\":99}\nbody"u8.ToArray(), Events = [], MostRuns = 100, Retention = TimeSpan.FromHours(1) }, Cancellation);
+
+        (await GetAsync($"/v1/responses/{run.Id}")).AssertError(503, "store_unavailable", null, "server_error");
+    }
+
+    [Fact]
+    public async Task Renewal_OfOneRunHangs_TheOthersAreCancelledInTime()
+    {
+        var runs = await UseLateRunsAsync();
+        var (one, other) = (Held(), Held());
+        Upstream.Enqueue(one).Enqueue(other);
+        await QueueAsync("""{"input":"Hi"}""");
+        await one.Hold.Reached;
+        runs.Hanging = runs.Created;
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await other.Hold.Reached;
+        await Task.Delay(TimeSpan.FromSeconds(1), Cancellation);
+
+        Assert.Equal("cancelled", (await CancelAsync(id)).AssertOk().Text("status"));
+    }
+
+    [Fact]
+    public async Task Stream_WasAccepted_TheStoreIsAwayForAMoment_TheClientIsNotToldToTryAgain()
+    {
+        var runs = await UseLateRunsAsync();
+        runs.FailingReads = 1;
+
+        using var response = await OpenAsync("""{"input":"Hi"}""");
+
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.EndsWith("data: [DONE]\n\n", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task TerminalEvent_IsNotTold_BeforeTheResponseIsKept()
     {
         var early = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

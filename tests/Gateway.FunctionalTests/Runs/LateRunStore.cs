@@ -29,6 +29,9 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Nobody can be told of free runs.</summary>
     public bool IsDeaf { get; set; }
 
+    /// <summary>The run whose lease is not prolonged for a long time: its part of the store does not answer.</summary>
+    public RunKey? Hanging { get; set; }
+
     /// <summary>How many times a run can not be deleted.</summary>
     public int FailingDeletes { get; set; }
 
@@ -83,10 +86,15 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         return store.FindFreeAsync(most, cancellationToken);
     }
 
-    public ValueTask<RunSignals> RenewAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken)
+    public async ValueTask<RunSignals> RenewAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken)
     {
         BeforeRenew?.Invoke(run);
-        return store.RenewAsync(run, token, lease, cancellationToken);
+        if (run == Hanging)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        }
+
+        return await store.RenewAsync(run, token, lease, cancellationToken);
     }
 
     public async ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken)
