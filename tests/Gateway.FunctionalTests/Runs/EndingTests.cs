@@ -290,6 +290,25 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
     }
 
     [Fact]
+    public async Task QueuedRun_IsDeletedJustAsItIsTaken_ItsConversationIsFree()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Runs:Concurrent", "1"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        var first = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await script.Hold.Reached;
+        var conversation = (await PostAsync("{}", path: "/v1/conversations")).AssertOk().Text("id")!;
+        await QueueAsync($$"""{"input":"Hi","conversation":"{{conversation}}"}""");
+        runs.AfterTake = run => runs.DeleteRunAsync(run, Cancellation).AsTask().Wait();
+        script.Hold.Release();
+        await PollAsync(first, "completed");
+        await Gateway.Metrics.WaitForCountAsync("gateway.runs.ended", 2);
+        Assert.Equal("lost", Gateway.Metrics.Of("gateway.runs.ended").Last().Tags["outcome"]);
+
+        (await PostAsync(WithModel($$"""{"input":"Hi","conversation":"{{conversation}}"}"""))).AssertOk();
+    }
+
+    [Fact]
     public async Task Run_OfANewerVersion_IsNotABug()
     {
         var runs = await UseLateRunsAsync();
