@@ -96,7 +96,7 @@ internal sealed class ResponseMaker(
         using var events = NewEvents(prepared, envelope, JsonOutput.Instance);
         try
         {
-            return await loop.CountAsync(ToLoopRequest(prepared, NoJournal.Instance), events, JsonOutput.Instance, any.Token);
+            return await loop.CountAsync(ToLoopRequest(prepared, new NoJournal()), events, JsonOutput.Instance, any.Token);
         }
         catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
         {

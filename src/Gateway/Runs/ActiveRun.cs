@@ -19,6 +19,9 @@ internal sealed class ActiveRun(RunKey key, long token, bool isBackground, TimeS
     /// <summary>When the lease was last known to be held, as a timestamp: it runs from there.</summary>
     public long HeldAt { get; set; }
 
+    /// <summary>The last prolongation of the lease, which may be on its way.</summary>
+    public Task Renewal { get; set; } = Task.CompletedTask;
+
     /// <summary>The newest events, for followers on this replica.</summary>
     public RunTail? Tail { get; set; }
 

@@ -329,7 +329,14 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(_stopping.Token))
             {
-                await Task.WhenAll(_active.Values.Select(RenewAsync));
+                foreach (var run in _active.Values)
+                {
+                    // One that hangs, in its part of the store, must not keep the others from their turn.
+                    if (run.Renewal.IsCompleted)
+                    {
+                        run.Renewal = RenewAsync(run);
+                    }
+                }
             }
         }
         catch (OperationCanceledException)
@@ -369,7 +376,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             run.Control.Lose();
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The host stops.
+        }
+        catch (Exception e)
         {
             // A bug in one run must not end the beat of the others.
             RunLog.Broke(_logger, run.Key.Id.ToString(), run.Key.Tenant, e.GetType().Name, e.StackTrace);

@@ -70,7 +70,7 @@ internal sealed class StoreWatch(string kind, StoreMetrics metrics, TimeProvider
     }
 
     /// <summary>What the clients of Redis and SQLite throw when a server, a disk, or a connection fails; all else is a bug.</summary>
-    private static bool IsStoreFailure(Exception e) =>
+    public static bool IsStoreFailure(Exception e) =>
         e is RedisException or RedisCommandException or TimeoutException or SqliteException or IOException or UnauthorizedAccessException
             or ObjectDisposedException or StoreUnavailableException;
 

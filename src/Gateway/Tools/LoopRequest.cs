@@ -55,7 +55,7 @@ internal sealed class LoopRequest
     public string Session => field ??= Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Tenant}/{Chain}")).AsSpan(0, 16));
 
     /// <summary>What was done already, and where it is kept.</summary>
-    public ILoopJournal Journal { get; init; } = NoJournal.Instance;
+    public required ILoopJournal Journal { get; init; }
 
     /// <summary>Only what was done already is told: the loop ends as interrupted before it would do anything new.</summary>
     public bool OnlyRestores { get; init; }

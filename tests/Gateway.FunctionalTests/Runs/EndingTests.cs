@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using Gateway.Runs;
 using Gateway.Store;
 using Gateway.Testing;
+using Gateway.Testing.Redis;
 using Gateway.Testing.Scripting;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -331,7 +332,7 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         runs.Hanging = runs.Created;
         var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
         await other.Hold.Reached;
-        await Task.Delay(TimeSpan.FromSeconds(1), Cancellation);
+        await runs.Hangs.Task.WaitAsync(Cancellation);
 
         Assert.Equal("cancelled", (await CancelAsync(id)).AssertOk().Text("status"));
     }
@@ -419,10 +420,35 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         return await Reply.ReadAsync(response);
     }
 
-    private async Task<LateRunStore> UseLateRunsAsync(params IEnumerable<(string Key, string Value)> settings)
+    [Fact]
+    public async Task Follower_AtAnotherReplica_LooksWithoutReadingTheRequestEachTime()
+    {
+        var redis = Own(await RedisProcess.StartAsync());
+        var runs = await UseLateRunsAsync(redis.EndPoint);
+        await using var maker = await TestGateway.StartAsync(GatewayFixture.OptionsFor(Upstream) with { Redis = redis.EndPoint });
+        var held = Held();
+        Upstream.Enqueue(held);
+        using var content = new StringContent(WithModel("""{"background":true,"stream":true,"input":"Hi"}"""), null, "application/json");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses") { Content = content };
+        using var made = await maker.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        using var reader = new StreamReader(await made.Content.ReadAsStreamAsync(Cancellation));
+        var id = IdOf((await ReadEventsAsync(reader, 6))[0]);
+        await held.Hold.Reached.WaitAsync(Cancellation);
+
+        using var follow = await OpenFollowAsync(id);
+        await UntilAsync(() => runs.Looks >= 3);
+
+        Assert.Equal(1, runs.Reads);
+        held.Hold.Release();
+        Assert.EndsWith("data: [DONE]\n\n", await follow.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+    }
+
+    private Task<LateRunStore> UseLateRunsAsync(params IEnumerable<(string Key, string Value)> settings) => UseLateRunsAsync(null, settings);
+
+    private async Task<LateRunStore> UseLateRunsAsync(string? redis, params IEnumerable<(string Key, string Value)> settings)
     {
         await UseOwnUpstreamAsync();
-        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings) with { ConfigureServices = Decorate });
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings) with { ConfigureServices = Decorate, Redis = redis });
         return (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
     }
 

@@ -32,6 +32,15 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>The run whose lease is not prolonged for a long time: its part of the store does not answer.</summary>
     public RunKey? Hanging { get; set; }
 
+    /// <summary>The lease of <see cref="Hanging"/> was to be prolonged.</summary>
+    public TaskCompletionSource Hangs { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>How many times it was asked whether a run goes on.</summary>
+    public int Looks { get; private set; }
+
+    /// <summary>How many times a run was read with its request.</summary>
+    public int Reads { get; private set; }
+
     /// <summary>How many times a run can not be deleted.</summary>
     public int FailingDeletes { get; set; }
 
@@ -51,7 +60,19 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
             await hook();
         }
 
+        Reads++;
         return await store.GetRunAsync(run, cancellationToken);
+    }
+
+    public async ValueTask<bool> IsLiveAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        if (BeforeGet is { } hook)
+        {
+            await hook();
+        }
+
+        Looks++;
+        return await store.IsLiveAsync(run, cancellationToken);
     }
 
     public async ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken)
@@ -91,6 +112,7 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         BeforeRenew?.Invoke(run);
         if (run == Hanging)
         {
+            Hangs.TrySetResult();
             await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
         }
 

@@ -196,8 +196,11 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
     {
         var reply = (RedisResult[])(await RunAsync(
             RedisScripts.ConversationOpen,
-            KeysOf(opening.Tenant, opening.Id),
-            [opening.Id.Self, opening.Token ?? string.Empty, Milliseconds(opening.Lease), opening.MostBytes, Milliseconds(opening.Retention)],
+            [.. KeysOf(opening.Tenant, opening.Id), RedisKeys.Run(new RunKey(opening.Tenant, new ResponseId(opening.Id.Chain, opening.Token ?? string.Empty)))],
+            [
+                opening.Id.Self, opening.Token ?? string.Empty, Milliseconds(opening.Lease), opening.MostBytes, Milliseconds(opening.Retention),
+                opening.IsRuns ? 1 : 0,
+            ],
             cancellationToken).ConfigureAwait(false))!;
         var access = AccessOf((long)reply[0]);
         if (access != ConversationAccess.Done)
