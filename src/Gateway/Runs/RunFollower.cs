@@ -67,8 +67,8 @@ internal sealed class RunFollower(
 
             if (window is { } most && (followed is null || time.GetElapsedTime(followed.Value) > most / 4))
             {
-                followed = time.GetTimestamp();
-                await NoteFollowedAsync(run, aborted);
+                var noted = time.GetTimestamp();
+                followed = await NoteFollowedAsync(run, aborted) ? noted : followed;
             }
 
             if (page is null)
@@ -125,16 +125,18 @@ internal sealed class RunFollower(
             : (await runs.ReadEventsAsync(run, from, EventsPerRead, cancellationToken), true);
     }
 
-    /// <summary>That it is not noted once does no harm: it is noted again long before the window is over.</summary>
-    private async ValueTask NoteFollowedAsync(RunKey run, CancellationToken cancellationToken)
+    /// <summary>That it is not noted once does no harm: the next look tries again.</summary>
+    private async ValueTask<bool> NoteFollowedAsync(RunKey run, CancellationToken cancellationToken)
     {
         try
         {
             await runs.FollowedAsync(run, cancellationToken);
+            return true;
         }
         catch (StoreUnavailableException)
         {
             // Reading the events will say so as well.
+            return false;
         }
     }
 

@@ -136,7 +136,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
         var accepted = new AcceptedRun(prepared, told, refused);
         Begin(
-            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt },
+            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt, ReachedSince = askedAt },
             new TakenRun(token.Value, written, [], IsCancelled: false) { EventCount = first.Count },
             accepted,
             held.Release());
@@ -175,7 +175,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
 
         _metrics.Taken();
-        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt }, taken, accepted: null, held.Release());
+        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt, ReachedSince = askedAt }, taken, accepted: null, held.Release());
         return true;
     }
 
@@ -363,7 +363,8 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             }
 
             run.HeldAt = asked;
-            if (signals.IsCancelled || signals.FollowedAgo > run.Window)
+            run.ReachedSince ??= asked;
+            if (signals.IsCancelled || (signals.FollowedAgo > run.Window && _time.GetElapsedTime(run.ReachedSince.Value) > run.Window))
             {
                 run.Control.Cancel();
             }
@@ -371,6 +372,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         catch (StoreUnavailableException) when (_time.GetElapsedTime(run.HeldAt) < _options.Lease * SafePart)
         {
             // There is time to try again.
+            run.ReachedSince = null;
         }
         catch (StoreUnavailableException)
         {

@@ -20,6 +20,9 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before free runs are looked for.</summary>
     public Action? BeforeFind { get; set; }
 
+    /// <summary>Runs before it is noted that somebody follows a run.</summary>
+    public Action? BeforeFollowed { get; set; }
+
     /// <summary>Runs before a run is deleted.</summary>
     public Func<RunKey, Task>? BeforeDelete { get; set; }
 
@@ -130,7 +133,11 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
 
     public ValueTask<bool> CancelAsync(RunKey run, CancellationToken cancellationToken) => store.CancelAsync(run, cancellationToken);
 
-    public ValueTask FollowedAsync(RunKey run, CancellationToken cancellationToken) => store.FollowedAsync(run, cancellationToken);
+    public ValueTask FollowedAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        BeforeFollowed?.Invoke();
+        return store.FollowedAsync(run, cancellationToken);
+    }
 
     public async ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken)
     {

@@ -108,6 +108,58 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
     }
 
     [Fact]
+    public async Task Store_IsAwayLongerThanTheWindow_StreamWithItsClientGoesOn()
+    {
+        await UseTimedAsync(("Gateway:Store:ResumeWindow", "00:00:05"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        using var response = await OpenStreamAsync("""{"input":"Hi"}""");
+        await script.Hold.Reached;
+        var started = _time.GetUtcNow();
+        var (beats, isAway) = (0, true);
+        _runs.BeforeFollowed = () => ThrowWhen(isAway);
+        _runs.BeforeRenew = _ =>
+        {
+            beats++;
+            ThrowWhen(isAway);
+        };
+        await AdvanceUntilAsync(() => _time.GetUtcNow() - started > TimeSpan.FromSeconds(9));
+
+        // The first beat finds that nobody was noted for long; the follower had no chance to be.
+        beats = 0;
+        isAway = false;
+        await AdvanceUntilAsync(() => beats >= 2);
+        script.Hold.Release();
+
+        Assert.EndsWith("data: [DONE]\n\n", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        Assert.Equal("completed", Gateway.Metrics.Of("gateway.runs.ended").Single().Tags["outcome"]);
+
+        static void ThrowWhen(bool isAway)
+        {
+            if (isAway)
+            {
+                throw new StoreUnavailableException("away");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Cancel_AtAnotherReplica_IsHeardWithinHalfASecond()
+    {
+        await UseTimedAsync();
+        var script = Held();
+        Upstream.Enqueue(script);
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await script.Hold.Reached;
+
+        Assert.True(await _runs.CancelAsync(_runs.Created, Cancellation));
+        _time.Advance(TimeSpan.FromSeconds(0.5));
+
+        await Upstream.Calls.Single().ClientLeft.WaitAsync(Cancellation);
+        await PollAsync(id, "cancelled");
+    }
+
+    [Fact]
     public async Task Scan_Breaks_RunsAreTakenAllTheSame()
     {
         await UseTimedAsync();
