@@ -13,7 +13,7 @@ internal sealed class EgressOptions
     /// <summary>
     /// Hosts that may be reached although their address is not public. A cloud's metadata service needs its very address.
     /// </summary>
-    /// <value>Default: none, only public addresses</value>
+    /// <value>Default: none: only public addresses</value>
     public IReadOnlyList<string> AllowedHosts { get; set; } = [];
 
     /// <summary>Limits of each request.</summary>

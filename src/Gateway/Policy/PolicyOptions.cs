@@ -37,13 +37,13 @@ internal sealed class PolicyOptions
     /// The models that may be used, by the names clients use, <c>*</c> standing for any text. A model that is not allowed is answered like one
     /// that does not exist. Empty is as absent.
     /// </summary>
-    /// <value>Default: none, every model</value>
+    /// <value>Default: none: every model</value>
     public IReadOnlyList<string>? Models { get; set; }
 
     /// <summary>
     /// The most responses being made at once for a tenant on one replica; more are told 429 <c>rate_limit_exceeded</c>.
     /// </summary>
-    /// <value>At least 1. Default: none, no limit but <c>Gateway:Limits:OpenStreams</c></value>
+    /// <value>At least 1. Default: none: no limit but <c>Gateway:Limits:OpenStreams</c></value>
     public int? OpenStreams { get; set; }
 
     /// <summary>
@@ -63,6 +63,6 @@ internal sealed class PolicyOptions
     /// The only hosts whose URLs a request may name, for tools and for images, written as <see href="#gatewaytools">below</see>. Empty is as
     /// absent.
     /// </summary>
-    /// <value>Default: none, every public host</value>
+    /// <value>Default: none: every public host</value>
     public IReadOnlyList<string>? ToolHosts { get; set; }
 }

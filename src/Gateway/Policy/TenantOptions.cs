@@ -10,7 +10,7 @@ internal sealed class TenantOptions
     /// <summary>
     /// API keys, each in clear or as <c>sha256:&lt;64 hex digits&gt;</c> of the key's UTF-8 bytes.
     /// </summary>
-    /// <value>At most 1,024 bytes. Default: none, nobody can be this tenant (but <c>default</c>, which everyone is while no tenant has a key)</value>
+    /// <value>At most 1,024 bytes. Default: none: nobody can be this tenant (but <c>default</c>, which everyone is while no tenant has a key)</value>
     public IReadOnlyList<string> Keys { get; set; } = [];
 
     /// <summary>

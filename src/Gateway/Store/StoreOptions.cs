@@ -9,7 +9,7 @@ internal sealed class StoreOptions
     /// A StackExchange.Redis connection string (hosts, TLS, Cluster, Sentinel by <c>serviceName</c>). Without it responses are kept in an
     /// embedded SQLite database in <see cref="Path"/>, for one gateway process on one machine.
     /// </summary>
-    /// <value>Default: none, SQLite</value>
+    /// <value>Default: none: SQLite</value>
     public string? Redis { get; set; }
 
     /// <summary>A file with the Redis password; it wins over a password in <see cref="Redis"/>. Read at start.</summary>

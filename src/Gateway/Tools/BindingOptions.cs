@@ -8,11 +8,11 @@ namespace Gateway.Tools;
 internal sealed class BindingOptions
 {
     /// <summary>The label of one of <c>Gateway:Tools:Servers</c>.</summary>
-    /// <value>Default: none, required</value>
+    /// <value>Default: required</value>
     public string? Server { get; set; }
 
     /// <summary>The tool's name on that server.</summary>
-    /// <value>Default: none, required</value>
+    /// <value>Default: required</value>
     public string? Tool { get; set; }
 
     /// <summary>

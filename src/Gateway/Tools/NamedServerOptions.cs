@@ -6,7 +6,7 @@ namespace Gateway.Tools;
 internal sealed class NamedServerOptions
 {
     /// <summary>Its http or https URL. It may be on any address.</summary>
-    /// <value>Default: none, required</value>
+    /// <value>Default: required</value>
     public string? Url { get; set; }
 
     /// <summary>Which transport is tried first: streamable HTTP or the older HTTP+SSE.</summary>
@@ -30,7 +30,7 @@ internal sealed class NamedServerOptions
     public bool Requests { get; set; } = true;
 
     /// <summary>The tools that requests may use; bindings name theirs themselves.</summary>
-    /// <value>Default: none, all of them</value>
+    /// <value>Default: none: all of them</value>
     public IReadOnlyList<string>? AllowedTools { get; set; }
 
     internal IReadOnlyList<KeyValuePair<string, string>> ReadHeaders()

@@ -8,7 +8,7 @@ namespace Gateway.Upstream;
 internal sealed class UpstreamOptions
 {
     /// <summary>The base URL of an OpenAI-compatible server, usually ending in <c>/v1</c>. A DNS name with several addresses counts as several servers.</summary>
-    /// <value>Default: none, required unless <see cref="Addresses"/> has one</value>
+    /// <value>Default: required unless <see cref="Addresses"/> has one</value>
     public string? Address { get; set; }
 
     /// <summary>Base URLs of equal servers that share the load, beside or instead of <see cref="Address"/>.</summary>
@@ -68,7 +68,7 @@ internal sealed class UpstreamOptions
     public int Weight { get; set; } = 1;
 
     /// <summary>The most requests at once of this replica of the gateway at each destination.</summary>
-    /// <value>At least 1. Default: none, any number</value>
+    /// <value>At least 1. Default: none: any number</value>
     public int? MaxConcurrentRequests { get; set; }
 
     /// <summary>The most requests that wait while every destination has as many as it may; more are told 503 <c>upstream_overloaded</c>.</summary>
