@@ -22,6 +22,9 @@ public sealed class CorpusTests : IAsyncLifetime
     private const string Never = """{"type":"mcp","server_label":"srv","require_approval":"never"}""";
     private const string Always = """{"type":"mcp","server_label":"srv","require_approval":"always"}""";
 
+    /// <summary>How long a test waits for what is made meanwhile.</summary>
+    private readonly CancellationTokenSource _patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+
     private readonly TemporaryFolder _store = new();
     private readonly TemporaryFolder _recorded = new();
     private readonly Channel<HoldStep> _held = Channel.CreateUnbounded<HoldStep>();
@@ -49,10 +52,11 @@ public sealed class CorpusTests : IAsyncLifetime
 
     private static string Root { get; } = FindRoot();
 
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+    private CancellationToken Cancellation => _patience.Token;
 
     public async ValueTask InitializeAsync()
     {
+        _patience.CancelAfter(TimeSpan.FromMinutes(1));
         _upstream = await ScriptedUpstream.StartAsync();
         _upstream.Default = Answer;
         _tools = await TestMcpServer.StartAsync();
@@ -75,14 +79,15 @@ public sealed class CorpusTests : IAsyncLifetime
         await _upstream.DisposeAsync();
         _store.Dispose();
         _recorded.Dispose();
+        _patience.Dispose();
     }
 
-    [Theory(Timeout = 120_000)]
+    [Theory]
     [MemberData(nameof(Corpora))]
     public Task Corpus_IsReadThroughTheFrontDoor(string version, string store) => ReadAsync(Path.Combine(Root, version), store);
 
     /// <summary>The newest corpus shows what this version writes; when it does not any more, another one is to be recorded.</summary>
-    [Theory(Timeout = 120_000)]
+    [Theory]
     [InlineData("redis")]
     [InlineData("sqlite")]
     public async Task Present_IsWrittenAsInTheNewestCorpus(string store)

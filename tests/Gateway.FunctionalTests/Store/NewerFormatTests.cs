@@ -269,10 +269,12 @@ public sealed class NewerFormatTests : IAsyncLifetime
 
     private async Task CompletedAsync(string id)
     {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(TimeSpan.FromMinutes(1));
         using var polls = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while ((await SendAsync("GET", $"/v1/responses/{id}")).AssertOk().Text("status") != "completed")
         {
-            await polls.WaitForNextTickAsync(Cancellation);
+            await polls.WaitForNextTickAsync(patience.Token);
         }
     }
 
