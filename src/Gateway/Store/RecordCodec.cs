@@ -68,12 +68,8 @@ internal static class RecordCodec
     /// <summary>The creation time from a record's first <see cref="CreatedPrefix"/> bytes.</summary>
     public static DateTimeOffset DecodeCreated(ReadOnlySpan<byte> record)
     {
-        if (record.Length > 0 && record[0] > Version)
-        {
-            throw new NewerFormatException("A stored record");
-        }
-
-        if (record.Length < CreatedPrefix || record[0] != Version)
+        FormatStamp.Check(record, Version, "A stored record");
+        if (record.Length < CreatedPrefix)
         {
             throw new InvalidDataException("A stored record is damaged.");
         }

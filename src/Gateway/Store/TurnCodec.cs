@@ -40,12 +40,8 @@ internal static class TurnCodec
     /// <exception cref="NewerFormatException">A newer version wrote it.</exception>
     public static Turn? Decode(ReadOnlyMemory<byte> element)
     {
-        if (element.Length > 0 && element.Span[0] > Version)
-        {
-            throw new NewerFormatException("A stored turn");
-        }
-
-        if (element.Length < 2 || element.Span[0] != Version)
+        FormatStamp.Check(element.Span, Version, "A stored turn");
+        if (element.Length < 2)
         {
             throw new InvalidDataException("A stored turn is damaged.");
         }

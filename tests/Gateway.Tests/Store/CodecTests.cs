@@ -33,6 +33,7 @@ public sealed class CodecTests
 
     [Theory]
     [InlineData(new byte[] { 0, 0, 0, 0, 0 })]
+    [InlineData(new byte[] { (byte)'j', (byte)'u', (byte)'n', (byte)'k', 0 })]
     [InlineData(new byte[] { 1, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0, 0 })]
     [InlineData(new byte[] { 1, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0, 0 })]
     [InlineData(new byte[] { 1, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0 })]
