@@ -187,7 +187,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             // One that is not there is to be taken all the same: that takes its name out of the index.
             return await _runs.GetRunAsync(key, cancellationToken) is not { } run || RunSpec.Read(run.Spec) is not null;
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is NewerFormatException or InvalidDataException)
         {
             RunLog.ScanFailed(_logger, e.GetType().Name, e.StackTrace);
             return false;

@@ -52,6 +52,11 @@ internal sealed class StoreWatch(string kind, StoreMetrics metrics, TimeProvider
             outcome = "cancelled";
             throw;
         }
+        catch (NewerFormatException)
+        {
+            // Nor does one that only this version can not read.
+            throw;
+        }
         catch (InvalidDataException e)
         {
             // One damaged element says nothing about the store as a whole.

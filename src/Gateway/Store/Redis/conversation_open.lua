@@ -12,15 +12,18 @@
 -- ARGV[6]  1 when the hold is that of a run: one that has ended, or was removed since it was taken, opens nothing, since nobody would give
 --          the hold back
 --
--- Returns an outcome (0 opened, 1 no such conversation, 2 somebody else holds it, 3 it is too large), the length of the log and the self of
+-- Returns an outcome (0 opened, 1 no such conversation, 2 somebody else holds it, 3 it is too large, 4 a newer format), the length of the log and the self of
 -- the last response in it, or an empty text.
 --
 -- Atomic, because of two writers only one may find the conversation free, and because the length must be that at the moment of the hold. When a
 -- hold runs out is for the server's clock to say: the clocks of replicas differ.
 
-local held = redis.call('HMGET', KEYS[1], 'self', 'deleted', 'bytes', 'owner', 'until', 'last')
+local held = redis.call('HMGET', KEYS[1], 'self', 'deleted', 'bytes', 'owner', 'until', 'last', 'v')
 if held[1] ~= ARGV[1] or held[2] then
   return {1, 0, ''}
+end
+if held[7] then
+  return {4, 0, ''}
 end
 if ARGV[2] ~= '' then
   local time = redis.call('TIME')
