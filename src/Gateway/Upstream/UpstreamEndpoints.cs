@@ -46,6 +46,7 @@ internal static class UpstreamEndpoints
         services.AddHostedService<ModelDiscovery>();
         services.AddHostedService<UpstreamProber>();
         services.AddSingleton<IStartupLine, UpstreamLine>();
+        services.AddSingleton<IReadinessPart, UpstreamReadiness>();
 
         services.TryAddSingleton<UpstreamDestinationResolver.Lookup>((host, token) => Dns.GetHostAddressesAsync(host, token));
         services.AddSingleton<IDestinationResolver, UpstreamDestinationResolver>();
