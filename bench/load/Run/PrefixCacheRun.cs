@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json;
 using Gateway.Load.Mock;
 
@@ -14,7 +13,7 @@ internal sealed class PrefixCacheRun(RunOptions options, Scenario scenario, Targ
 {
     private const string Affinity = "affinity";
     private const string Chance = "random";
-    private const string CachedMetric = "gateway_upstream_cached_tokens_total{";
+    private const string CachedMetric = "gateway_upstream_cached_tokens_total";
 
     // The exporter hands out what it has written for up to 300 ms.
     private static readonly TimeSpan MetricPatience = TimeSpan.FromSeconds(5);
@@ -121,7 +120,7 @@ internal sealed class PrefixCacheRun(RunOptions options, Scenario scenario, Targ
 
             if (Stopwatch.GetElapsedTime(started) > MetricPatience)
             {
-                throw new LoadException($"{CachedMetric}… of {string.Join(", ", wrong.Select(server => server.Address))} is not what the server has counted.");
+                throw new LoadException($"{CachedMetric} of {string.Join(", ", wrong.Select(server => server.Address))} is not what the server has counted.");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
@@ -134,11 +133,9 @@ internal sealed class PrefixCacheRun(RunOptions options, Scenario scenario, Targ
     private async Task<IReadOnlyDictionary<string, long>> CachedTokensAsync(CancellationToken cancellationToken)
     {
         const string Destination = "destination=\"";
-        using var http = new HttpClient();
-        var metrics = await http.GetStringAsync(new Uri(target.Address, "/metrics"), cancellationToken);
-        return metrics.Split('\n').Where(line => line.StartsWith(CachedMetric, StringComparison.Ordinal)).ToDictionary(
-            line => new Uri(line[(line.IndexOf(Destination, StringComparison.Ordinal) + Destination.Length)..].Split('"')[0]).Authority,
-            line => long.Parse(line[(line.IndexOf("} ", StringComparison.Ordinal) + 2)..].Split(' ')[0], CultureInfo.InvariantCulture));
+        return (await Metrics.ReadAsync(target, CachedMetric, cancellationToken)).ToDictionary(
+            sample => new Uri(sample.Labels[(sample.Labels.IndexOf(Destination, StringComparison.Ordinal) + Destination.Length)..].Split('"')[0]).Authority,
+            sample => (long)sample.Value);
     }
 
     private sealed class GrowingChain(string name)

@@ -13,7 +13,11 @@ internal sealed class RollingRestartRun(RunOptions options, Scenario scenario, T
 {
     private const string Steady = "steady";
     private const string Restarts = "restarts";
+    private const string RetriesMetric = "gateway_upstream_retries_total";
     private static readonly TimeSpan Warmup = TimeSpan.FromSeconds(3);
+
+    // The exporter hands out what it has written for up to 300 ms.
+    private static readonly TimeSpan MetricAge = TimeSpan.FromMilliseconds(500);
 
     private readonly Call[] _calls = [.. new[] { false, true }.SelectMany(streams => new[] { Responses(target, streams, text), PassedThrough(target, streams, text) })];
     private readonly ConcurrentQueue<Sample> _samples = new();
@@ -43,7 +47,8 @@ internal sealed class RollingRestartRun(RunOptions options, Scenario scenario, T
         Volatile.Write(ref _phase, null);
         await over.CancelAsync();
         await Task.WhenAll(workers);
-        return Result();
+        await Task.Delay(MetricAge, cancellationToken);
+        return Result((await Metrics.ReadAsync(target, RetriesMetric, cancellationToken)).Sum(sample => sample.Value));
     }
 
     /// <summary>It ends what it works on, is away for a while, comes back, and must be used again by the time the next one goes.</summary>
@@ -85,14 +90,14 @@ internal sealed class RollingRestartRun(RunOptions options, Scenario scenario, T
         }
     }
 
-    private ScenarioResult Result()
+    private ScenarioResult Result(double retries)
     {
         var result = ScenarioResult.Of(
             $"{scenario.Name}, {servers.Count} servers",
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"each restarted once, {options.RestartDown.TotalSeconds:0} s down, one every {options.RestartEvery.TotalSeconds:0} s; {scenario.Concurrency} at once, "
-                + $"answers of {options.RestartTurn.TotalMilliseconds:0} ms; {Count(Steady)} requests steady, {Count(Restarts)} during restarts, {_failures.Count} failed"),
+                + $"answers of {options.RestartTurn.TotalMilliseconds:0} ms; {Count(Steady)} requests steady, {Count(Restarts)} during restarts, {retries:0} attempts at a server that went, {_failures.Count} requests failed"),
             new[] { Steady, Restarts }.ToDictionary(
                 phase => phase,
                 phase => new List<IReadOnlyDictionary<string, double>> { Figures.OfRestarts(Latencies(phase, streams: false), Latencies(phase, streams: true)) }),

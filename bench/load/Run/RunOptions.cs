@@ -110,7 +110,7 @@ internal sealed record RunOptions
             PrefixChains = line.Number("--prefix-chains", 200, 1, 100_000, "prefix-cache: chains, taken up by turns"),
             PrefixTurns = line.Number("--prefix-turns", 10, 2, 1_000, "prefix-cache: turns of each chain"),
             PrefixAtOnce = line.Number("--prefix-at-once", 16, 1, 1_000, "prefix-cache: requests at once over all four servers"),
-            PrefixRounds = line.Number("--prefix-rounds", 3, 1, 100, "prefix-cache: measured rounds, behind one for warming up"),
+            PrefixRounds = line.Number("--prefix-rounds", 2, 1, 100, "prefix-cache: measured rounds, behind one for warming up"),
             PrefixBlocks = line.Number("--prefix-blocks", 65_536, 1, 100_000_000, "prefix-cache: blocks of 16 tokens that a server's cache holds"),
             RestartAtOnce = line.Number("--restart-at-once", 32, 1, 1_000, "rolling-restart: requests at once, which is half of what the four servers can do"),
             RestartSteady = TimeSpan.FromSeconds(line.Number("--restart-steady", 10, 1, 3_600, "rolling-restart: seconds before the first restart")),
