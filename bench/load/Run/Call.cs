@@ -49,8 +49,13 @@ internal sealed record Call
     }
 
     /// <summary>A turn of a chain, not streamed.</summary>
-    public Call ContinueFrom(Target target, Scenario scenario, string text, string? parent) =>
-        this with { Body = ResponsesBody(scenario.Model, "false", target.Stores, text, parent) };
+    /// <param name="target">Where it is sent.</param>
+    /// <param name="scenario">Names the model.</param>
+    /// <param name="text">The input.</param>
+    /// <param name="parent">The response that it continues; null for the first turn.</param>
+    /// <param name="cacheKey">The <c>prompt_cache_key</c>, which goes before the chain where a server is chosen; null for none.</param>
+    public Call ContinueFrom(Target target, Scenario scenario, string text, string? parent, string? cacheKey = null) =>
+        this with { Body = ResponsesBody(scenario.Model, "false", target.Stores, text, parent, cacheKey: cacheKey) };
 
     /// <summary>The same stream, made in the background.</summary>
     public Call InBackground(Scenario scenario, string text) =>
@@ -75,11 +80,12 @@ internal sealed record Call
         return new HttpRequestMessage(HttpMethod.Post, Uri) { Content = content };
     }
 
-    private static byte[] ResponsesBody(string model, string stream, bool store, string text, string? parent, bool background = false)
+    private static byte[] ResponsesBody(string model, string stream, bool store, string text, string? parent, bool background = false, string? cacheKey = null)
     {
         var continuation = parent is null ? string.Empty : $"\"previous_response_id\":\"{parent}\",";
         var kind = background ? "\"background\":true," : string.Empty;
+        var key = cacheKey is null ? string.Empty : $"\"prompt_cache_key\":\"{cacheKey}\",";
         return Encoding.UTF8.GetBytes(
-            $$"""{"model":"{{model}}","stream":{{stream}},"store":{{(store ? "true" : "false")}},{{continuation}}{{kind}}"input":"{{text}}"}""");
+            $$"""{"model":"{{model}}","stream":{{stream}},"store":{{(store ? "true" : "false")}},{{continuation}}{{kind}}{{key}}"input":"{{text}}"}""");
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Gateway.Load.Mock;
 
 namespace Gateway.Load.Run;
 
@@ -62,6 +63,36 @@ internal static class Figures
         Array.Sort(waits);
         var figures = new Dictionary<string, double>();
         AddPercentiles(figures, "first event ", waits);
+        return figures;
+    }
+
+    /// <summary>Turns of chains over several servers with a prefix cache.</summary>
+    /// <param name="turns">All of them.</param>
+    /// <param name="servers">What each server has counted.</param>
+    public static IReadOnlyDictionary<string, double> OfPrefixes(IReadOnlyList<Turn> turns, IReadOnlyList<ModelCounters> servers)
+    {
+        var continuations = turns.Count(turn => turn.IsContinuation);
+        var figures = new Dictionary<string, double>
+        {
+            ["hit share"] = turns.Count(turn => turn.IsHit) / (double)continuations,
+            ["cached share"] = turns.Sum(turn => (double)turn.CachedTokens) / turns.Sum(turn => (double)turn.PromptTokens),
+            ["requests, least"] = servers.Min(server => server.Requests),
+            ["requests, most"] = servers.Max(server => server.Requests),
+            ["peak, least"] = servers.Min(server => server.Peak),
+            ["peak, most"] = servers.Max(server => server.Peak),
+        };
+        AddPercentiles(figures, string.Empty, [.. turns.Select(turn => turn.Latency).Order()]);
+        return figures;
+    }
+
+    /// <summary>Calls while servers are, or are not, restarted.</summary>
+    /// <param name="json">Latencies of answers in one piece, in <see cref="Stopwatch"/> ticks.</param>
+    /// <param name="streams">Latencies of streams, likewise.</param>
+    public static IReadOnlyDictionary<string, double> OfRestarts(IEnumerable<long> json, IEnumerable<long> streams)
+    {
+        var figures = new Dictionary<string, double>();
+        AddPercentiles(figures, "JSON ", [.. json.Order()]);
+        AddPercentiles(figures, "streams ", [.. streams.Order()]);
         return figures;
     }
 

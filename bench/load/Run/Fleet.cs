@@ -6,6 +6,7 @@ namespace Gateway.Load.Run;
 /// <summary>All processes of a run. Disposing it ends them and deletes their data.</summary>
 internal sealed class Fleet : IAsyncDisposable
 {
+    private const int SeveralServers = 4;
     private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan ResumeWindow = TimeSpan.FromMinutes(1);
 
@@ -13,6 +14,7 @@ internal sealed class Fleet : IAsyncDisposable
     private readonly DirectoryInfo _data;
     private readonly List<ChildProcess> _processes = [];
     private readonly List<Target> _targets = [];
+    private readonly List<ModelServer> _modelServers = [];
 
     private Fleet(RunOptions options)
     {
@@ -30,6 +32,9 @@ internal sealed class Fleet : IAsyncDisposable
 
     /// <summary>The base address of the tool server; null when no scenario has tools.</summary>
     public Uri? ToolServer { get; private set; }
+
+    /// <summary>The servers of the one upstream of targets with <see cref="Target.Several"/>; empty when there is no such target.</summary>
+    public IReadOnlyList<ModelServer> ModelServers => _modelServers;
 
     /// <summary>The connection string of Redis; null until a target uses it.</summary>
     public string? RedisConnection { get; private set; }
@@ -75,6 +80,11 @@ internal sealed class Fleet : IAsyncDisposable
             await process.DisposeAsync();
         }
 
+        foreach (var server in _modelServers)
+        {
+            await server.DisposeAsync();
+        }
+
         _data.Delete(recursive: true);
     }
 
@@ -102,6 +112,11 @@ internal sealed class Fleet : IAsyncDisposable
     private async Task StartTargetAsync(string name, Uri mock, CancellationToken cancellationToken)
     {
         var isYarp = name is Target.Yarp or Target.YarpAgain;
+        while (Target.HasSeveralServers(name) && _modelServers.Count < SeveralServers)
+        {
+            _modelServers.Add(await Mock.ModelServer.StartAsync(FreePort.Find(), _options.PrefixBlocks, _options.TextBytes, cancellationToken));
+        }
+
         var redis = Target.UsesRedis(name) ? RedisConnection ??= _options.RedisConnection ?? await StartRedisAsync(cancellationToken) : null;
         var port = FreePort.Find();
         var process = isYarp
@@ -121,7 +136,6 @@ internal sealed class Fleet : IAsyncDisposable
         var settings = new Dictionary<string, string>
         {
             ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{port}",
-            ["Gateway__Upstreams__mock__Address"] = new Uri(mock, "/v1").AbsoluteUri,
             ["Gateway__Upstreams__mock__Models__0"] = "mock-json",
             ["Gateway__Upstreams__mock__Models__1"] = "mock-burst",
             ["Gateway__Upstreams__mock__Models__2"] = "mock-paced",
@@ -129,6 +143,18 @@ internal sealed class Fleet : IAsyncDisposable
             ["Gateway__Upstreams__mock__Models__4"] = WaitingModel.Instant,
             ["Gateway__Store__Path"] = Path.Combine(_data.FullName, name),
         };
+        Uri[] servers = Target.HasSeveralServers(name) ? [.. _modelServers.Select(server => server.Address)] : [mock];
+        for (var i = 0; i < servers.Length; i++)
+        {
+            settings[$"Gateway__Upstreams__mock__Addresses__{i}"] = new Uri(servers[i], "/v1").AbsoluteUri;
+        }
+
+        if (servers.Length > 1)
+        {
+            // Nothing but the scenario's own calls is counted at the servers.
+            settings["Gateway__Probing__Enabled"] = "false";
+        }
+
         if (redis is not null)
         {
             settings["Gateway__Store__Redis"] = redis;

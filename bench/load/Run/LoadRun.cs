@@ -81,6 +81,19 @@ internal sealed class LoadRun(RunOptions options, Fleet fleet)
             var maker = targets.Single();
             yield return await maker.OrBlameAsync(new ResumeRun(scenario, maker, Beside(maker, Target.Again), _text).MeasureAsync(cancellationToken));
         }
+        else if (scenario.Name == Scenario.PrefixCache)
+        {
+            foreach (var target in targets)
+            {
+                var several = Beside(target, Target.Several);
+                yield return await several.OrBlameAsync(new PrefixCacheRun(options, scenario, several, fleet.ModelServers).MeasureAsync(cancellationToken));
+            }
+        }
+        else if (scenario.Name == Scenario.RollingRestart)
+        {
+            var several = Beside(targets.Single(), Target.Several);
+            yield return await several.OrBlameAsync(new RollingRestartRun(options, scenario, several, fleet.ModelServers, _text).MeasureAsync(cancellationToken));
+        }
         else if (scenario.Name == Scenario.Tools)
         {
             foreach (var result in await new ToolRun(scenario, targets.Single(), fleet.ToolServer!, fleet.ModelServer!).MeasureAsync(cancellationToken))

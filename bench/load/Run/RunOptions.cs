@@ -6,7 +6,7 @@ internal sealed record RunOptions
     public static readonly IReadOnlyList<string> KnownScenarios =
     [
         Scenario.Json, Scenario.Burst, Scenario.Paced, Scenario.Background, Scenario.Resume, Scenario.Passthrough, Scenario.PassthroughBurst,
-        Scenario.Chain, Scenario.Tools,
+        Scenario.Chain, Scenario.Tools, Scenario.PrefixCache, Scenario.RollingRestart,
     ];
 
     public static readonly IReadOnlyList<string> KnownTargets =
@@ -51,6 +51,26 @@ internal sealed record RunOptions
 
     public required TimeSpan ToolWait { get; init; }
 
+    public required int PrefixChains { get; init; }
+
+    public required int PrefixTurns { get; init; }
+
+    public required int PrefixAtOnce { get; init; }
+
+    public required int PrefixRounds { get; init; }
+
+    public required int PrefixBlocks { get; init; }
+
+    public required int RestartAtOnce { get; init; }
+
+    public required TimeSpan RestartSteady { get; init; }
+
+    public required TimeSpan RestartEvery { get; init; }
+
+    public required TimeSpan RestartDown { get; init; }
+
+    public required TimeSpan RestartTurn { get; init; }
+
     public required int TextBytes { get; init; }
 
     public required string? Gateway { get; init; }
@@ -71,10 +91,10 @@ internal sealed record RunOptions
         {
             Scenarios = line.Words("--scenarios", KnownScenarios, "what to measure"),
             Targets = line.Words("--targets", KnownTargets, "what to measure it on; ratios are to yarp"),
-            Rounds = line.Number("--rounds", 30, 1, 1_000, "all but paced, background, resume, chain and tools: measured rounds; each gives every target one burst of calls"),
+            Rounds = line.Number("--rounds", 30, 1, 1_000, "json, burst, passthrough, passthrough-burst: measured rounds; each gives every target one burst of calls"),
             WarmupRounds = line.Number("--warmup", 15, 1, 1_000, "rounds before them whose figures are thrown away"),
             Requests = line.Number("--requests", 500, 1, 100_000, "json, passthrough: requests in a burst of calls"),
-            Concurrency = line.Number("--concurrency", 8, 1, 1_000, "all but paced, background, resume, chain and tools: requests at once"),
+            Concurrency = line.Number("--concurrency", 8, 1, 1_000, "json, burst, passthrough, passthrough-burst, tools: requests at once"),
             BurstRequests = line.Number("--burst-requests", 100, 1, 10_000, "burst, passthrough-burst: streams in a burst of calls"),
             Deltas = line.Number("--deltas", 200, 1, 10_000, "burst, passthrough-burst: deltas in a stream"),
             PacedStreams = line.Number("--paced-streams", 50, 1, 5_000, "paced, background, resume: streams, all at once"),
@@ -87,6 +107,16 @@ internal sealed record RunOptions
             ToolRounds = line.Number("--tool-rounds", 10, 1, 1_000, "tools: measured rounds, behind two for warming up"),
             ModelWait = TimeSpan.FromMilliseconds(line.Number("--model-wait", 20, 1, 10_000, "tools: milliseconds that the model takes for a round")),
             ToolWait = TimeSpan.FromMilliseconds(line.Number("--tool-wait", 10, 1, 10_000, "tools: milliseconds that the tool takes")),
+            PrefixChains = line.Number("--prefix-chains", 200, 1, 100_000, "prefix-cache: chains, taken up by turns"),
+            PrefixTurns = line.Number("--prefix-turns", 10, 2, 1_000, "prefix-cache: turns of each chain"),
+            PrefixAtOnce = line.Number("--prefix-at-once", 16, 1, 1_000, "prefix-cache: requests at once over all four servers"),
+            PrefixRounds = line.Number("--prefix-rounds", 2, 1, 100, "prefix-cache: measured rounds, behind one for warming up"),
+            PrefixBlocks = line.Number("--prefix-blocks", 65_536, 1, 100_000_000, "prefix-cache: blocks of 16 tokens that a server's cache holds"),
+            RestartAtOnce = line.Number("--restart-at-once", 32, 1, 1_000, "rolling-restart: requests at once, which is half of what the four servers can do"),
+            RestartSteady = TimeSpan.FromSeconds(line.Number("--restart-steady", 10, 1, 3_600, "rolling-restart: seconds before the first restart")),
+            RestartEvery = TimeSpan.FromSeconds(line.Number("--restart-every", 11, 2, 3_600, "rolling-restart: seconds from one restart to the next")),
+            RestartDown = TimeSpan.FromSeconds(line.Number("--restart-down", 3, 1, 3_600, "rolling-restart: seconds that a server is down; as long it starts slowly")),
+            RestartTurn = TimeSpan.FromMilliseconds(line.Number("--restart-turn", 100, 1, 60_000, "rolling-restart: milliseconds that an answer takes")),
             TextBytes = line.Number("--text-bytes", 500, 1, 100_000, "bytes of text in each request and in each JSON answer"),
             Gateway = line.Text("--gateway", "the gateway's executable or .dll (default: src/Gateway/bin/Release of this repository)"),
             RedisConnection = line.Text("--redis", "connection string of a Redis to use (default: a redis-server from PATH is started)"),

@@ -14,6 +14,8 @@ internal sealed record Scenario
     public const string PassthroughBurst = "passthrough-burst";
     public const string Chain = "chain";
     public const string Tools = "tools";
+    public const string PrefixCache = "prefix-cache";
+    public const string RollingRestart = "rolling-restart";
 
     // A paced round takes a second a target and a chain's round more, and each has hundreds of calls of its own.
     private const int SlowWarmupRounds = 2;
@@ -122,6 +124,28 @@ internal sealed record Scenario
             Rounds = options.ToolRounds,
             Requests = options.ToolRequests,
             Concurrency = options.Concurrency,
+        },
+        PrefixCache => new Scenario
+        {
+            Name = name,
+            Model = "mock-json",
+            Targets = [Target.Sqlite, Target.Redis],
+            Beside = [Target.Several],
+            WarmupRounds = 1,
+            Rounds = options.PrefixRounds,
+            Requests = options.PrefixChains * options.PrefixTurns,
+            Concurrency = options.PrefixAtOnce,
+        },
+        RollingRestart => new Scenario
+        {
+            Name = name,
+            Model = "mock-json",
+            Targets = [Target.Unstored],
+            Beside = [Target.Several],
+            WarmupRounds = 0,
+            Rounds = 1,
+            Requests = 0,
+            Concurrency = options.RestartAtOnce,
         },
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "Not a scenario."),
     };

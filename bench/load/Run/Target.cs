@@ -27,13 +27,19 @@ internal sealed record Target(string Name, ChildProcess Process, Uri Address, Lo
     /// <summary>Behind the name of a target: another one, with a resume window.</summary>
     public const string Resumable = "-resumable";
 
+    /// <summary>Behind the name of a target: another one, whose upstream has several servers.</summary>
+    public const string Several = "-several";
+
     /// <summary>It is called at <c>/v1/responses</c>; the others at <c>/v1/chat/completions</c>.</summary>
-    public bool SpeaksResponses => Name == Unstored || Stores;
+    public bool SpeaksResponses => Name.StartsWith(Unstored, StringComparison.Ordinal) || Stores;
 
     public bool Stores => UsesRedis(Name) || Name.StartsWith(Sqlite, StringComparison.Ordinal);
 
     /// <summary>The target of this name has its store in Redis.</summary>
     public static bool UsesRedis(string name) => name.StartsWith(Redis, StringComparison.Ordinal);
+
+    /// <summary>The upstream of the target of this name has several servers.</summary>
+    public static bool HasSeveralServers(string name) => name.EndsWith(Several, StringComparison.Ordinal);
 
     /// <summary>Where the events of a response are replayed, from the one behind number <paramref name="after"/> on.</summary>
     public Uri ReplayOf(string id, int after) => new(Address, $"/v1/responses/{id}?stream=true&starting_after={after}");

@@ -41,9 +41,10 @@ internal static class GatewayApplication
         builder.AddGatewayAdmin();
         AddKnownSections(builder.Services);
         // Upstream does not know Policy: here the stateless routes and the list of models are held to the tenant's models, and to the limit of
-        // what is made at once, and told whose they are.
+        // what is made at once, told whose they are, and how long a client may take nothing.
         builder.Services.AddSingleton<PassthroughModelFilter>((context, model) => TenantDirectory.CheckModel(context.GetTenant(), model));
         builder.Services.AddSingleton<PassthroughTenant>(context => context.GetTenant().Name);
+        builder.Services.AddSingleton(services => new PassthroughStall(services.GetRequiredService<IOptions<LimitsOptions>>().Value.ClientStall));
         builder.Services.AddSingleton<PassthroughLimit>(services =>
         {
             var limiter = services.GetRequiredService<OpenStreamLimiter>();

@@ -48,7 +48,7 @@ internal sealed class LimitsOptions
     public TimeSpan ResponseTime { get; set; } = TimeSpan.FromHours(1);
 
     /// <summary>
-    /// How long the client of a stream may take nothing of what waits for it; then it is cut off, as if it had left, and its places come free.
+    /// How long the client of a stream, or of a passed-through answer, may take nothing of what waits for it; then it is cut off, as if it had left, and its places come free.
     /// </summary>
     /// <value>1 second to 1 day</value>
     public TimeSpan ClientStall { get; set; } = TimeSpan.FromMinutes(2);

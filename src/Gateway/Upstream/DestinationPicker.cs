@@ -38,6 +38,9 @@ internal sealed class DestinationPicker(
 
     // Told by YARP: its own table of clusters is made of what listens to it.
     private readonly ConcurrentDictionary<string, ClusterState> _clusters = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>As each cluster was last configured: an upstream leaves the configuration before its cluster goes.</summary>
+    private readonly ConcurrentDictionary<string, ConfiguredUpstream> _lastConfigured = new(StringComparer.OrdinalIgnoreCase);
     private int _version;
     private int _rotation;
     private bool _started;
@@ -190,6 +193,7 @@ internal sealed class DestinationPicker(
         Interlocked.Increment(ref _version);
         if (registry.Find(cluster.ClusterId) is { } upstream)
         {
+            _lastConfigured[cluster.ClusterId] = upstream;
             // Now, so that the start of each new destination is known.
             foreach (var destination in cluster.DestinationsState.AllDestinations)
             {
@@ -200,7 +204,11 @@ internal sealed class DestinationPicker(
 
     public void OnClusterRemoved(ClusterState cluster)
     {
-        _clusters.TryRemove(KeyValuePair.Create(cluster.ClusterId, cluster));
+        if (_clusters.TryRemove(KeyValuePair.Create(cluster.ClusterId, cluster)))
+        {
+            _lastConfigured.TryRemove(cluster.ClusterId, out _);
+        }
+
         Interlocked.Increment(ref _version);
     }
 
@@ -216,13 +224,15 @@ internal sealed class DestinationPicker(
         var all = new List<Candidate>(routes.All.Count);
         foreach (var route in routes.All)
         {
-            if (registry.Find(route.Upstream) is { } upstream && _clusters.TryGetValue(upstream.Name, out var cluster))
+            if ((registry.Find(route.Upstream) ?? _lastConfigured.GetValueOrDefault(route.Upstream)) is { } upstream
+                && _clusters.TryGetValue(upstream.Name, out var cluster))
             {
                 all.Add(new Candidate(route, upstream, cluster));
             }
         }
 
-        var made = new Candidates(upstreams, version, [.. all]);
+        // Calls that were on their way when the cluster went still have it: it is gone for new ones.
+        var made = new Candidates(upstreams, version, all.Count == 0 && routes.Candidates is { } before ? before.All : [.. all]);
         routes.Candidates = made;
         return made;
     }

@@ -7,7 +7,7 @@ namespace Gateway.Upstream;
 /// <summary>Hands a stateless inference request to the upstream of its model, byte for byte. Errors are left in the features as ApiError.</summary>
 internal sealed class Passthrough(
     RouteTable routes, DestinationPicker picker, PlaceQueue queue, IHttpForwarder forwarder, UpstreamMetrics metrics, TimeProvider time, ILogger<Passthrough> logger,
-    PassthroughModelFilter? filter = null, PassthroughLimit? limit = null, PassthroughTenant? tenantOf = null)
+    PassthroughModelFilter? filter = null, PassthroughLimit? limit = null, PassthroughTenant? tenantOf = null, PassthroughStall? stall = null)
 {
     /// <param name="context">The request.</param>
     /// <param name="path">The path below the upstream's base URL, with a slash before it.</param>
@@ -30,9 +30,27 @@ internal sealed class Passthrough(
     private async ValueTask<ApiError?> ReadAndForwardAsync(HttpContext context, string path)
     {
         var (body, error) = await PassthroughBody.ReadAsync(context);
+        if (error is not null)
+        {
+            return error;
+        }
+
+        var answer = context.Response.Body;
         using (body)
         {
-            return error ?? await ForwardAsync(context, path, body!);
+            if (stall is not null)
+            {
+                context.Response.Body = new ImpatientStream(context, stall.Longest, time);
+            }
+
+            try
+            {
+                return await ForwardAsync(context, path, body!);
+            }
+            finally
+            {
+                context.Response.Body = answer;
+            }
         }
     }
 

@@ -1,14 +1,16 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using Gateway.Protocol.Translation;
+using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Upstream;
 
 /// <summary>
 /// Which upstreams serve which model. Names in the configuration go before its globs, and those before discovered names; all upstreams that serve
-/// the model in the same way share it. A model that is not here is unknown: upstreams are never asked by trying.
+/// the model in the same way share it. A model that is not here is unknown: upstreams are never asked by trying. A change of the configuration is shown when
+/// YARP has a cluster for each upstream, for which it may have to look names up: until then requests go where they went before.
 /// </summary>
-internal sealed class RouteTable : IDisposable
+internal sealed class RouteTable : IClusterChangeListener, IDisposable
 {
     /// <summary>How long a first request waits for the first answers of the upstreams.</summary>
     private static readonly TimeSpan FirstDiscoveryWait = TimeSpan.FromSeconds(5);
@@ -19,6 +21,8 @@ internal sealed class RouteTable : IDisposable
     private readonly long _startedAt;
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource _firstDiscovery = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly HashSet<string> _clusters = new(StringComparer.OrdinalIgnoreCase);
+    private IReadOnlyList<ConfiguredUpstream> _upstreams;
     private Routes _routes;
 
     public RouteTable(UpstreamRegistry registry, TimeProvider time, ILogger<RouteTable> logger)
@@ -27,8 +31,9 @@ internal sealed class RouteTable : IDisposable
         _time = time;
         _logger = logger;
         _startedAt = time.GetUtcNow().ToUnixTimeSeconds();
-        _routes = new Routes(registry.All, _startedAt);
-        registry.Changed += Rebuild;
+        _upstreams = registry.All;
+        _routes = new Routes(_upstreams, _startedAt);
+        registry.Changed += ShowChanges;
     }
 
     /// <summary>Where requests for the model go; null when it is unknown.</summary>
@@ -100,14 +105,49 @@ internal sealed class RouteTable : IDisposable
     {
         lock (_lock)
         {
-            Volatile.Write(ref _routes, new Routes(_registry.All, _startedAt));
+            Volatile.Write(ref _routes, new Routes(_upstreams, _startedAt));
+        }
+    }
+
+    public void OnClusterAdded(ClusterState cluster)
+    {
+        lock (_lock)
+        {
+            _clusters.Add(cluster.ClusterId);
+        }
+
+        ShowChanges();
+    }
+
+    public void OnClusterChanged(ClusterState cluster)
+    {
+    }
+
+    public void OnClusterRemoved(ClusterState cluster)
+    {
+        lock (_lock)
+        {
+            _clusters.Remove(cluster.ClusterId);
         }
     }
 
     /// <summary>Called when every upstream was asked once.</summary>
     public void FirstDiscoveryDone() => _firstDiscovery.TrySetResult();
 
-    public void Dispose() => _registry.Changed -= Rebuild;
+    public void Dispose() => _registry.Changed -= ShowChanges;
+
+    private void ShowChanges()
+    {
+        lock (_lock)
+        {
+            var upstreams = _registry.All;
+            if (!ReferenceEquals(upstreams, _upstreams) && upstreams.All(upstream => _clusters.Contains(upstream.Name)))
+            {
+                _upstreams = upstreams;
+                Rebuild();
+            }
+        }
+    }
 
     /// <summary>One immutable state of the table.</summary>
     private sealed class Routes

@@ -34,6 +34,8 @@ internal static class UpstreamEndpoints
         services.AddSingleton<RouteTable>();
         services.AddSingleton<DestinationPicker>();
         services.AddSingleton<IClusterChangeListener>(static provider => provider.GetRequiredService<DestinationPicker>());
+        // Behind the picker, which must know a cluster before the table shows it.
+        services.AddSingleton<IClusterChangeListener>(static provider => provider.GetRequiredService<RouteTable>());
         services.AddSingleton<PlaceQueue>();
         services.AddSingleton<HealthProbes>();
         services.AddSingleton<IActiveHealthCheckPolicy>(static provider => provider.GetRequiredService<HealthProbes>());
@@ -46,6 +48,7 @@ internal static class UpstreamEndpoints
         services.AddHostedService<ModelDiscovery>();
         services.AddHostedService<UpstreamProber>();
         services.AddSingleton<IStartupLine, UpstreamLine>();
+        services.AddSingleton<IReadinessPart, UpstreamReadiness>();
 
         services.TryAddSingleton<UpstreamDestinationResolver.Lookup>((host, token) => Dns.GetHostAddressesAsync(host, token));
         services.AddSingleton<IDestinationResolver, UpstreamDestinationResolver>();

@@ -117,8 +117,10 @@ public sealed class SeveralUpstreamsTests(GatewayFixture fixture) : FunctionalTe
         Assert.Equal("placed", Gateway.Metrics.Of("gateway.upstream.queue_time").Single().Tags["outcome"]);
     }
 
-    [Fact]
-    public async Task ClientReadsNothing_StallIsOver_ItsPlaceAtTheServerComesFree()
+    [Theory]
+    [InlineData("/v1/responses", """{"input":"Hi","stream":true}""")]
+    [InlineData("/v1/chat/completions", """{"messages":[{"role":"user","content":"Hi"}],"stream":true}""")]
+    public async Task ClientReadsNothing_StallIsOver_ItsPlaceAtTheServerComesFree(string path, string body)
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await UseOwnUpstreamAsync();
@@ -129,10 +131,7 @@ public sealed class SeveralUpstreamsTests(GatewayFixture fixture) : FunctionalTe
         });
         Upstream.Enqueue(new ChatStream().Role().Text(Enumerable.Repeat(new string('x', 256 * 1024), 64)).Hold().End());
         using var client = ClientWithSmallBuffer();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
-        {
-            Content = new StringContent(WithModel("""{"input":"Hi","stream":true}"""), Encoding.UTF8, "application/json"),
-        };
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(WithModel(body), Encoding.UTF8, "application/json") };
         using var stalled = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
         var call = await Upstream.NextCallAsync(Cancellation);
         var next = CreateAsync("""{"input":"Next"}""");

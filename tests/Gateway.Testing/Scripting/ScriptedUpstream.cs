@@ -58,13 +58,14 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     public RecordedCall LastCall => _calls.Last();
 
     /// <param name="port">The port to listen on; 0 for a free one. A server stopped before can be started again in its place.</param>
-    public static async Task<ScriptedUpstream> StartAsync(int port = 0)
+    /// <param name="address">The loopback address to listen on; null for 127.0.0.1. Several of one port are what a name may have.</param>
+    public static async Task<ScriptedUpstream> StartAsync(int port = 0, IPAddress? address = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(IPAddress.Loopback, port);
+            kestrel.Listen(address ?? IPAddress.Loopback, port);
             kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
