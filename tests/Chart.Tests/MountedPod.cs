@@ -56,6 +56,18 @@ internal sealed class MountedPod : IDisposable
         return start;
     }
 
+    /// <summary>Runs the gateway's executable with the container's arguments and environment to its end.</summary>
+    public async Task<(int ExitCode, string Output)> RunAsync(CancellationToken cancellationToken)
+    {
+        var start = Start(typeof(Gateway.Hosting.GatewayApplication).Assembly.Location, _root.Path);
+        start.RedirectStandardOutput = start.RedirectStandardError = true;
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
+        var errors = process.StandardError.ReadToEndAsync(cancellationToken);
+        await process.WaitForExitAsync(cancellationToken);
+        return (process.ExitCode, await output + await errors);
+    }
+
     /// <summary>An executable of .NET with the container's arguments and environment.</summary>
     public ProcessStartInfo Start(string assembly, string workingFolder)
     {
