@@ -36,8 +36,8 @@ internal sealed class MountedPod : IDisposable
         _container = _pod.Containers()[0];
         _secrets = secrets ?? new Dictionary<string, IReadOnlyDictionary<string, string>>();
         _replacements = replacements;
-        // All at once, so that what was put in is not found again.
-        _mounts = new Regex($@"(?<![\w./-])({string.Join('|', _container.List("volumeMounts").Select(mount => Regex.Escape(mount.Text("mountPath")!)))})(?![\w.-])");
+        // All at once, so that what was put in is not found again; nothing where nothing is mounted.
+        _mounts = new Regex($@"(?<![\w./-])({string.Join('|', _container.List("volumeMounts").Select(mount => Regex.Escape(mount.Text("mountPath")!)).DefaultIfEmpty("(?!)"))})(?![\w.-])");
         foreach (var mount in _container.List("volumeMounts"))
         {
             Mount(mount);

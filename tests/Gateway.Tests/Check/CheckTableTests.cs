@@ -42,7 +42,7 @@ public sealed class CheckTableTests
 
             case               result       time  detail
             basic              pass       1.23 s  completed
-            structured_output  limited 3600.00 s  does not fit
+            structured_output  limited  3600.00 s  does not fit
             stream             fail       0.00 s  the stream ends
             cancel             skipped    0.00 s  interrupted
 
