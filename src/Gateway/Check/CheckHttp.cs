@@ -53,9 +53,9 @@ internal sealed class CheckHttp : IDisposable
         using var request = Request(method, path, json, creates);
         using var response = await _client.SendAsync(request, cancellationToken);
         var answer = new Answer((int)response.StatusCode, JsonReading.Parse(await response.Content.ReadAsByteArrayAsync(cancellationToken)));
-        if (creates && (Remember(answer.Json) || (answer.IsError && answer.Status < 500)))
+        if (creates)
         {
-            Interlocked.Decrement(ref _unknown);
+            Settle(answer);
         }
 
         return answer;
@@ -74,11 +74,7 @@ internal sealed class CheckHttp : IDisposable
         {
             await response.Content.LoadIntoBufferAsync(MaxAnswerBytes, cancellationToken);
             var answer = new Answer((int)response.StatusCode, JsonReading.Parse(await response.Content.ReadAsByteArrayAsync(cancellationToken)));
-            if (Remember(answer.Json) || (answer.IsError && answer.Status < 500))
-            {
-                Interlocked.Decrement(ref _unknown);
-            }
-
+            Settle(answer);
             refused(answer);
             yield break;
         }
@@ -178,7 +174,16 @@ internal sealed class CheckHttp : IDisposable
         return new HttpRequestMessage(method, path) { Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json") };
     }
 
-    /// <summary>True when the JSON tells a response's id, or that it has none.</summary>
+    /// <summary>What became of a request to make a response is known: it was made, or refused. With a 5xx it may have been made all the same.</summary>
+    private void Settle(Answer answer)
+    {
+        if (Remember(answer.Json) || (answer.IsError && answer.Status < 500))
+        {
+            Interlocked.Decrement(ref _unknown);
+        }
+    }
+
+    /// <summary>True when the JSON is a response; its id, if it has one, will be deleted.</summary>
     private bool Remember(JsonElement response)
     {
         if (response.Text("id") is { } id && ResponseIdForm(id))

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Gateway.Testing;
 using Gateway.Testing.Scripting;
 
 namespace Gateway.FunctionalTests.Check;

@@ -159,6 +159,19 @@ public sealed class CheckTests(GatewayFixture fixture) : FunctionalTest(fixture)
     }
 
     [Fact]
+    public async Task SlowModel_IsCancelled()
+    {
+        var hold = new ChatScript { Steps = [new HoldStep()] };
+        Upstream.Default = request => request["messages"]!.ToJsonString().Contains("one thousand", StringComparison.Ordinal) ? hold : ChatAnswer.Say("Hello.").For(request);
+
+        var check = await RunAsync("--json", "--only", "cancel");
+
+        Assert.Equal(["cancel"], check.Names("pass"));
+        Assert.Equal("cancelled", check.Detail("cancel"));
+        await AssertNothingIsKeptAsync();
+    }
+
+    [Fact]
     public async Task CutModel_PassesWhatNeedsNoEnd()
     {
         Upstream.Default = request => (ChatAnswer.Say("and so on and on") with { FinishReason = "length" }).For(request);
