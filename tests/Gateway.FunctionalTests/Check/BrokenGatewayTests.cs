@@ -61,37 +61,11 @@ public sealed class BrokenGatewayTests(BrokenGatewayTests.Fixture fixture) : ICl
         ["a refusal without the API's shape"] = ("images", Made("images", e => e.Answer(400, """{"detail":"no"}"""))),
         ["an image that is not kept"] = ("images", InputItems("images", items => items[0]!["content"]!.AsArray().RemoveAt(1))),
 
-        ["a chain that is forgotten"] = ("chain", async (e, forward) =>
-        {
-            JsonNode? parent = null;
-            if (e is { IsCreate: true, Case: "chain" })
-            {
-                e.ChangeRequest(r => r.Remove("previous_response_id", out parent));
-            }
-
-            await forward();
-            if (parent is not null)
-            {
-                e.Change(r => r["previous_response_id"] = parent.DeepClone());
-            }
-        }),
+        ["a chain that is forgotten"] = ("chain", ForgetChainAsync),
         ["a chain that is not shown"] = ("chain", Made("chain", e => e.Change(r => r["previous_response_id"] = null))),
         ["input of the whole chain"] = ("chain", InputItems("chain", items => items.Add(items[0]!.DeepClone()))),
 
-        ["stored against its will"] = ("store_false", async (e, forward) =>
-        {
-            var changes = e is { IsCreate: true, Case: "store_false" };
-            if (changes)
-            {
-                e.ChangeRequest(r => r["store"] = true);
-            }
-
-            await forward();
-            if (changes && e.Status == 200)
-            {
-                e.Change(r => r["store"] = false);
-            }
-        }),
+        ["stored against its will"] = ("store_false", StoreAllAsync),
         ["stored, and said so"] = ("store_false", Made("store_false", e =>
         {
             if (e.Status == 200)
@@ -152,14 +126,8 @@ public sealed class BrokenGatewayTests(BrokenGatewayTests.Fixture fixture) : ICl
         ["an error without its parameter"] = ("bad_input", Made("bad_input", e => e.Change(r => r["error"]!["param"] = null))),
         ["an error without its members"] = ("bad_input", Made("bad_input", e => e.Change(r => r["error"]!.AsObject().Remove("type")))),
         ["an error of another kind"] = ("bad_input", Made("bad_input", e => e.Status = 422)),
-        ["an unknown model with another code"] = ("unknown_model", async (e, forward) =>
-        {
-            await forward();
-            if (e.IsCreate && e.Status == 400 && e.RequestBody.Contains("no-such-model", StringComparison.Ordinal))
-            {
-                e.Change(r => r["error"]!["code"] = "invalid_value");
-            }
-        }),
+        ["an unknown model with another code"] = ("unknown_model", Where(
+            e => e is { IsCreate: true, Status: 400 } && e.RequestBody.Contains("no-such-model", StringComparison.Ordinal), e => e.Change(r => r["error"]!["code"] = "invalid_value"))),
         ["an unknown model that is listed"] = ("unknown_model", At("/v1/models/gateway-check-no-such-model", e => e.Answer(200, """{"id":"gateway-check-no-such-model","object":"model"}"""))),
         ["a base path that is not served"] = ("base_paths", At("/inference/v1/responses", e => e.Answer(404, ServerError))),
         ["a base path in the other dialect"] = ("base_paths", At("/inference/v1/responses", e => e.Change(r => r["usage"] = new JsonObject { ["input_tokens"] = 1, ["output_tokens"] = 1, ["total_tokens"] = 2 }))),
@@ -225,6 +193,38 @@ public sealed class BrokenGatewayTests(BrokenGatewayTests.Fixture fixture) : ICl
     {
         var left = 1;
         return (e, forward) => isIt(e) && Interlocked.Exchange(ref left, 0) == 1 ? breakage(e, forward) : forward();
+    }
+
+    /// <summary>Responses say that they go on from others, and do not.</summary>
+    private static async Task ForgetChainAsync(Exchange exchange, Func<Task> forward)
+    {
+        JsonNode? parent = null;
+        if (exchange is { IsCreate: true, Case: "chain" })
+        {
+            exchange.ChangeRequest(r => r.Remove("previous_response_id", out parent));
+        }
+
+        await forward();
+        if (parent is not null)
+        {
+            exchange.Change(r => r["previous_response_id"] = parent.DeepClone());
+        }
+    }
+
+    /// <summary>Responses say that they are not stored, and are.</summary>
+    private static async Task StoreAllAsync(Exchange exchange, Func<Task> forward)
+    {
+        var isMeant = exchange is { IsCreate: true, Case: "store_false" };
+        if (isMeant)
+        {
+            exchange.ChangeRequest(r => r["store"] = true);
+        }
+
+        await forward();
+        if (isMeant && exchange.Status == 200)
+        {
+            exchange.Change(r => r["store"] = false);
+        }
     }
 
     /// <summary>Two requests that are made at once get each other's answers.</summary>

@@ -78,6 +78,12 @@ public sealed class CheckTableTests
 
     private static CheckReport Report(params CaseReport[] cases) => new()
     {
-        Url = "http://gw:8080", Model = "m", Cases = cases, Left = [], Upstreams = null, UpstreamsProblem = null, WasInterrupted = false,
+        Url = "http://gw:8080",
+        Model = "m",
+        Cases = cases,
+        Left = [],
+        Upstreams = null,
+        UpstreamsProblem = null,
+        WasInterrupted = false,
     };
 }
