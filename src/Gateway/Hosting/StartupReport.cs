@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 
 namespace Gateway.Hosting;
 
-/// <summary>Reports once, after the server listens: unknown configuration keys to the log, and the start-up block to standard output.</summary>
+/// <summary>Reports once, after the server listens: unknown configuration keys to the log, the first metric, and the start-up block to standard output.</summary>
 internal sealed class StartupReport(
     IHostApplicationLifetime lifetime,
     IServer server,
@@ -16,6 +16,7 @@ internal sealed class StartupReport(
     TenantDirectory tenants,
     IOptions<HostingOptions> options,
     TimeProvider time,
+    GatewayMetrics metrics,
     ILogger<StartupReport> logger) : BackgroundService
 {
     /// <summary>How long all features together may take to describe themselves (an upstream's models are asked for over the network).</summary>
@@ -23,6 +24,7 @@ internal sealed class StartupReport(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        metrics.NoStreamSoFar();
         foreach (var (key, hint) in UnknownKeys.Find(configuration, [.. known]))
         {
             HostingLog.UnknownKey(logger, key, hint);

@@ -196,6 +196,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        _metrics.NoneSoFar();
         _loops = Task.WhenAll(BeatAsync(), ScanAsync());
         return Task.CompletedTask;
     }

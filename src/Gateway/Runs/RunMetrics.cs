@@ -20,6 +20,9 @@ internal sealed class RunMetrics
         _ended = meter.CreateCounter<long>("gateway.runs.ended", "{run}", "Runs that ended on this replica: completed, incomplete, failed, cancelled, handed_over, lost or abandoned.");
     }
 
+    /// <summary>Says that there is none, where nothing would be taken for unknown.</summary>
+    public void NoneSoFar() => _active.Add(0);
+
     public void Began() => _active.Add(1);
 
     public void Taken() => _taken.Add(1);

@@ -108,6 +108,9 @@ internal sealed class GatewayMetrics
         }
     }
 
+    /// <summary>Says that there is none: autoscalers take a metric that is missing for one that is unknown.</summary>
+    public void NoStreamSoFar() => _openStreams.Add(0);
+
     public void StreamOpened() => _openStreams.Add(1);
 
     public void StreamClosed() => _openStreams.Add(-1);

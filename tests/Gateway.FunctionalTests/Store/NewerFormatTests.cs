@@ -204,14 +204,32 @@ public sealed class NewerFormatTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task SqliteFile_NewerByOne_IsRefusedAtStartAndLeftAsItIs()
+    public async Task SqliteFile_NewerByOneThatOnlyAdds_IsUsedAndStaysNewer()
+    {
+        await StartAsync(redis: null);
+        var first = (await PostAsync("""{"input":"Hi"}""")).AssertOk().Text("id");
+        await _gateway!.DisposeAsync();
+        var file = Path.Combine(_folder.Path, "gateway.db");
+        var version = Change(file, "PRAGMA user_version") + 1;
+        Change(file, $"ALTER TABLE response ADD COLUMN colour TEXT; CREATE TABLE shade (name TEXT) STRICT; PRAGMA user_version = {version}");
+
+        await StartAsync(redis: null);
+        var second = (await PostAsync($$"""{"input":"And?","previous_response_id":"{{first}}"}""")).AssertOk().Text("id");
+        await SendAsync("DELETE", $"/v1/responses/{first}");
+
+        (await SendAsync("GET", $"/v1/responses/{second}")).AssertOk();
+        Assert.Equal(version, Change(file, "PRAGMA user_version"));
+    }
+
+    [Fact]
+    public async Task SqliteFile_NewerByOneAndDifferent_IsRefusedAtStartAndLeftAsItIs()
     {
         await StartAsync(redis: null);
         await _gateway!.DisposeAsync();
         _gateway = null;
         var file = Path.Combine(_folder.Path, "gateway.db");
         var version = Change(file, "PRAGMA user_version") + 1;
-        Change(file, $"PRAGMA user_version = {version}");
+        Change(file, $"UPDATE readers SET oldest = {version}; PRAGMA user_version = {version}");
         var before = await File.ReadAllBytesAsync(file, Cancellation);
 
         var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => GatewayProcess.StartAsync(new TestGatewayOptions { StorePath = _folder.Path }));

@@ -115,16 +115,24 @@ internal static class SqliteSchema
         ) STRICT, WITHOUT ROWID;
         """;
 
-    /// <summary>The way from an empty file to the newest version; the version is how many of them were taken. Only ever add to the end.</summary>
-    private static readonly string[] Steps = [Responses, Claims, Runs, Conversations];
+    // One row. An older gateway uses the file of a newer one when it knows at least this version: what was added since it can do without.
+    private const string Readers = """
+        CREATE TABLE readers (oldest INTEGER NOT NULL) STRICT;
+        INSERT INTO readers VALUES (5);
+        """;
+
+    /// <summary>The way from an empty file to the newest version; the version is how many of them were taken. Only ever add to the end. One that an older gateway
+    /// can not do without (a column that must be written, a table whose absence loses something) says so: <c>UPDATE readers SET oldest = N</c>.</summary>
+    private static readonly string[] Steps = [Responses, Claims, Runs, Conversations, Readers];
 
     public static int Version => Steps.Length;
 
-    /// <exception cref="StoreUnavailableException">The file was written by a newer version of the gateway.</exception>
+    /// <summary>Brings the file up to date. One of a newer gateway that has only added to it stays as it is.</summary>
+    /// <exception cref="StoreUnavailableException">A newer version of the gateway wrote it in a way that this one does not know.</exception>
     public static void Ensure(SqliteSession session)
     {
         var version = Convert.ToInt32(session.Prepare("PRAGMA user_version").ExecuteScalar(), CultureInfo.InvariantCulture);
-        if (version > Version)
+        if (version > Version && Convert.ToInt32(session.Prepare("SELECT oldest FROM readers").ExecuteScalar(), CultureInfo.InvariantCulture) > Version)
         {
             throw new StoreUnavailableException(
                 $"The database in {StoreOptions.Section}:Path has schema version {version}; this gateway knows version {Version}. "
