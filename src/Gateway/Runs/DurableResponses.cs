@@ -130,26 +130,35 @@ internal sealed class DurableResponses(
         }
 
         error ??= await AnswerAsync(http, dialect, tenant, run, isStream, window, () => accepted?.Error);
-        return error is null ? null : accepted?.Error ?? error;
+        return error is { Status: StatusCodes.Status404NotFound } ? accepted?.Error ?? error : error;
     }
 
     /// <summary>Accepts the run. When nothing comes of it, now or later, the same request may be tried again with its key.</summary>
     private async Task<(AcceptedRun? Run, ApiError? Error)> AcceptAsync(
         PreparedResponse prepared, PooledBuffer body, RunTerms terms, bool hasPlace, HeldThings held, IdempotencyKey? key, CancellationToken cancellationToken)
     {
-        var isAccepted = false;
+        var (isAccepted, mayBeThere) = (false, false);
         try
         {
             var (run, error) = await host.AcceptAsync(prepared, body.WrittenMemory, terms, hasPlace, held, GiveKeyBackAsync, cancellationToken);
             isAccepted = error is null;
             return (run, error);
         }
+        catch (StoreUnavailableException)
+        {
+            // The same request again finds out: what it can not find in a while it makes.
+            mayBeThere = true;
+            throw;
+        }
         finally
         {
             if (!isAccepted)
             {
                 await prepared.Conversation.DisposeAsync();
-                await GiveKeyBackAsync();
+                if (!mayBeThere)
+                {
+                    await GiveKeyBackAsync();
+                }
             }
         }
 

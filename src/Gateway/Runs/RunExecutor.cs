@@ -52,8 +52,7 @@ internal sealed class RunExecutor(
         if (prepared is null)
         {
             RunLog.Removed(logger, run.Id.ToString(), run.Tenant, error!.Code ?? "unreadable");
-            await runs.DeleteRunAsync(run, control.LeaseLost);
-            return "removed";
+            return await runs.DropRunAsync(run, taken.Token, isUnmade: false, control.LeaseLost) ? "removed" : Lose(run);
         }
 
         // The hold on a conversation is the run's, and ends with it.
@@ -82,9 +81,15 @@ internal sealed class RunExecutor(
 
             if (outcome.Error is not null && mayRefuse && (!events.HasStarted || (!spec.KeepsEvents && CreateResponse.HasOnlyLists(events.State))))
             {
-                // As without a run: it has not begun, and its client can be told by the status.
-                await accepted!.RefuseAsync(outcome.Error);
-                await runs.DeleteRunAsync(run, control.LeaseLost);
+                // As without a run: it has not begun, and its client can be told by the status. The key is given back last: while the run is there,
+                // the same request again would be made beside it.
+                accepted!.Error = outcome.Error;
+                if (!await runs.DropRunAsync(run, taken.Token, isUnmade: true, control.LeaseLost))
+                {
+                    return Lose(run);
+                }
+
+                await accepted.Refused();
                 return "failed";
             }
 
@@ -117,6 +122,11 @@ internal sealed class RunExecutor(
             // Whatever was being done: somebody else does it.
         }
 
+        return Lose(run);
+    }
+
+    private string Lose(RunKey run)
+    {
         RunLog.Lost(logger, run.Id.ToString(), run.Tenant);
         return "lost";
     }

@@ -87,7 +87,8 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// <param name="held">What the run holds: the place and the body. Taken over when the run begins here.</param>
     /// <param name="refused">Called when the run ends before anything was made, whether or not its client is still there.</param>
     /// <param name="cancellationToken">Gives up before the run is accepted.</param>
-    /// <returns>What is known of the run here, null when it waits; and the error when it was not accepted.</returns>
+    /// <returns>What is known of the run here, null when it waits; and the error when it was not accepted: then there is none.</returns>
+    /// <exception cref="StoreUnavailableException">It is not known whether there is a run.</exception>
     public async Task<(AcceptedRun? Run, ApiError? Error)> AcceptAsync(
         PreparedResponse prepared, ReadOnlyMemory<byte> body, RunTerms terms, bool hasPlace, HeldThings held, Func<ValueTask> refused,
         CancellationToken cancellationToken)
@@ -109,7 +110,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         var written = spec!.Write();
         var askedAt = _time.GetTimestamp();
         cancellationToken.ThrowIfCancellationRequested();
-        var (token, refusal) = await CreateAsync(new RunStart
+        var start = new RunStart
         {
             Run = key,
             Spec = written,
@@ -121,10 +122,21 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             MostRuns = _options.Queue,
             MostOfTenant = prepared.Tenant.Policy.QueuedRuns ?? Math.Max(1, _options.Queue / TenantShare),
             Retention = QueuePatience,
-        });
-        if (token is null)
+        };
+        long? token;
+        try
         {
-            return (null, Refused(refusal));
+            (token, var error) = await CreateAsync(start);
+            if (token is null)
+            {
+                return (null, error);
+            }
+        }
+        catch (StoreUnavailableException)
+        {
+            // Should the run be there, the hold is its own; should it not, the hold runs out soon.
+            prepared.Conversation.Lease?.HandToRun();
+            throw;
         }
 
         prepared.Conversation.Lease?.HandToRun();
@@ -230,11 +242,12 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// Puts a run into the store, and sees to it that there is none when that fails: a client that is told so sends its request again. Not cancelled
     /// with the request, for the same reason.
     /// </summary>
-    private async Task<RunAdmission> CreateAsync(RunStart start)
+    /// <exception cref="StoreUnavailableException">There may be one all the same.</exception>
+    private async Task<(long? Token, ApiError? Error)> CreateAsync(RunStart start)
     {
         try
         {
-            return await _runs.CreateAsync(start, CancellationToken.None);
+            return Told(await _runs.CreateAsync(start, CancellationToken.None));
         }
         catch (StoreUnavailableException)
         {
@@ -243,24 +256,42 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
         try
         {
-            return await _runs.CreateAsync(start, CancellationToken.None);
+            return Told(await _runs.CreateAsync(start, CancellationToken.None));
         }
         catch (StoreUnavailableException)
         {
-            await RemoveAsync(start.Run);
-            throw;
+            if (!await RemoveAsync(start))
+            {
+                // If it is there after all, it is made with nobody waiting for it.
+                throw;
+            }
+
+            return (null, ApiError.StoreUnavailable());
         }
+
+        static (long?, ApiError?) Told(RunAdmission admission) => (admission.Token, admission.Token is null ? Refused(admission.Refusal) : null);
     }
 
-    private async Task RemoveAsync(RunKey run)
+    /// <summary>
+    /// Removes a run that may have been created. With a key it stays when somebody has taken it meanwhile: the same request again will find it.
+    /// </summary>
+    /// <returns>There is none, and with a key none can come any more.</returns>
+    private async Task<bool> RemoveAsync(RunStart start)
     {
         try
         {
-            await _runs.DeleteRunAsync(run, CancellationToken.None);
+            if (start.Memory is { } memory)
+            {
+                return await _runs.DropRunAsync(start.Run, start.Owner is null ? 0 : 1, isUnmade: true, CancellationToken.None)
+                    || await _runs.ForbidAsync(start.Run, memory, CancellationToken.None);
+            }
+
+            await _runs.DeleteRunAsync(start.Run, CancellationToken.None);
+            return true;
         }
         catch (StoreUnavailableException)
         {
-            // If it is there after all, it is made with nobody waiting for it.
+            return false;
         }
     }
 

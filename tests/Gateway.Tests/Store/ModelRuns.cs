@@ -136,6 +136,8 @@ internal sealed class ModelRuns(TimeProvider time)
         return _runs.Remove(run);
     }
 
+    public bool Drop(RunKey run, long token) => (Held(run, token) is not null || (token == 0 && Live(run)?.Token == 0)) && Delete(run);
+
     public CommitOutcome Commit(TurnCommit commit, RunFence fence)
     {
         var run = new RunKey(commit.Tenant, commit.Id);

@@ -25,6 +25,7 @@ internal static class RunProperty
         Cancel,
         Follow,
         Delete,
+        Drop,
         DeleteResponse,
         TimePasses,
     }
@@ -45,6 +46,7 @@ internal static class RunProperty
                        (1, Gen.Constant(Kind.Cancel)),
                        (1, Gen.Constant(Kind.Follow)),
                        (1, Gen.Constant(Kind.Delete)),
+                       (1, Gen.Constant(Kind.Drop)),
                        (1, Gen.Constant(Kind.DeleteResponse)),
                        (4, Gen.Constant(Kind.TimePasses)))
                    from which in Gen.Choose(0, 1000)
@@ -201,6 +203,9 @@ internal static class RunProperty
                     break;
                 case Kind.Delete:
                     Assert.Equal(model.Delete(run), await test.Runs.DeleteRunAsync(run, None));
+                    break;
+                case Kind.Drop:
+                    Assert.Equal(model.Drop(run, token), await test.Runs.DropRunAsync(run, token, isUnmade: step.Which % 2 == 0, None));
                     break;
                 case Kind.DeleteResponse:
                     Assert.Equal(model.DeleteResponse(run), await test.Store.DeleteAsync(run.Tenant, run.Id, None));
