@@ -70,6 +70,7 @@ internal sealed class DurableResponses(
             var hasKey = id is not null && key is not null;
             if (hasKey && !await keys.TakeAsync(tenant.Name, key!, id, http.RequestAborted))
             {
+                held.Dispose();
                 return await RepeatAsync(http, dialect, tenant, request, key!);
             }
 
@@ -81,6 +82,7 @@ internal sealed class DurableResponses(
 
             if (key is not null && !hasKey && !await keys.TakeAsync(tenant.Name, key, prepared.Id, http.RequestAborted))
             {
+                held.Dispose();
                 return await RepeatAsync(http, dialect, tenant, request, key);
             }
 

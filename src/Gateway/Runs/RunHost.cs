@@ -48,6 +48,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private readonly ILogger<RunHost> _logger;
     private readonly string _owner = RandomText.Of(16);
     private readonly ConcurrentDictionary<RunKey, ActiveRun> _active = new();
+    private int _counted;
     private readonly FairTurns _turns = new();
     private readonly SemaphoreSlim _wake = new(0);
     private readonly CancellationTokenSource _stopping = new();
@@ -84,7 +85,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// <param name="body">The request's body, which <paramref name="prepared"/> looks into.</param>
     /// <param name="terms">What kind of run it is.</param>
     /// <param name="hasPlace">It has a place among what is made at once; otherwise it waits for one.</param>
-    /// <param name="held">What the run holds: the place and the body. Taken over when the run begins here.</param>
+    /// <param name="held">What the run holds: the place and the body. Taken over when the run begins here, given back when it waits.</param>
     /// <param name="refused">Called when the run ends before anything was made, whether or not its client is still there.</param>
     /// <param name="cancellationToken">Gives up before the run is accepted.</param>
     /// <returns>What is known of the run here, null when it waits; and the error when it was not accepted: then there is none.</returns>
@@ -106,7 +107,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             told.Add(json);
         }
 
-        var isMine = hasPlace && !_handsOver && (!terms.IsBackground || _active.Count < _options.Concurrent);
+        var isMine = hasPlace && !_handsOver && (!terms.IsBackground || HasRoom);
         var written = spec!.Write();
         var askedAt = _time.GetTimestamp();
         cancellationToken.ThrowIfCancellationRequested();
@@ -142,13 +143,15 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         prepared.Conversation.Lease?.HandToRun();
         if (!isMine)
         {
+            // Whoever follows a run that waits must not hold the place that it waits for.
             await prepared.Conversation.DisposeAsync();
+            held.Dispose();
             return (null, null);
         }
 
         var accepted = new AcceptedRun(prepared, told, refused);
         Begin(
-            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt },
+            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt, IsCounted = terms.IsBackground },
             new TakenRun(token.Value, written, [], IsCancelled: false) { EventCount = first.Count },
             accepted,
             held.Release());
@@ -187,7 +190,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
 
         _metrics.Taken();
-        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt }, taken, accepted: null, held.Release());
+        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt, IsCounted = true }, taken, accepted: null, held.Release());
         return true;
     }
 
@@ -295,6 +298,8 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
     }
 
+    private bool HasRoom => Volatile.Read(ref _counted) < _options.Concurrent;
+
     private List<ReadOnlyMemory<byte>> QueuedEvents(PreparedResponse prepared)
     {
         var sink = new EventList();
@@ -307,6 +312,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private void Begin(ActiveRun run, TakenRun taken, AcceptedRun? accepted, HeldThings held)
     {
         _active[run.Key] = run;
+        if (run.IsCounted)
+        {
+            Interlocked.Increment(ref _counted);
+        }
+
         run.Tail = _tails.Open(run.Key, taken.EventCount);
         _metrics.Began();
         run.Ended = Task.Run(() => RunAsync(run, taken, accepted, held));
@@ -340,6 +350,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         finally
         {
             _active.TryRemove(run.Key, out _);
+            if (run.IsCounted)
+            {
+                Interlocked.Decrement(ref _counted);
+            }
+
             _tails.Close(run.Key, run.Tail!);
             held.Dispose();
             _metrics.Ended(how);
@@ -453,7 +468,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
     private async Task TakeFreeAsync()
     {
-        var room = _options.Concurrent - _active.Count;
+        var room = _options.Concurrent - Volatile.Read(ref _counted);
         if (room <= 0)
         {
             return;
@@ -461,7 +476,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
         foreach (var key in _turns.Order(await _runs.FindFreeAsync(room + Spare, _stopping.Token)))
         {
-            if (_handsOver || _active.Count >= _options.Concurrent)
+            if (_handsOver || !HasRoom)
             {
                 return;
             }

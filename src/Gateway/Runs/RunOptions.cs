@@ -11,7 +11,10 @@ internal sealed class RunOptions
     /// </summary>
     public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>The most runs that are made at once on one replica; others wait, or go to other replicas. 1 to 100,000; default 256.</summary>
+    /// <summary>
+    /// The most background responses, and others that were taken over, that are made at once on one replica; more wait, or go to other replicas. What is
+    /// made for a request that waits here is bounded by <c>Gateway:Limits:OpenStreams</c>. 1 to 100,000; default 256.
+    /// </summary>
     public int Concurrent { get; set; } = 256;
 
     /// <summary>
