@@ -128,10 +128,13 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     }
 
     /// <summary>The commit of the run: the events that are not in the store yet go with it. Nothing may be written afterwards.</summary>
-    public async Task<RunFence> EndAsync(TimeSpan eventRetention)
+    /// <param name="end">Writes the terminal event, when nothing goes into the store by itself any more: it must not be told before the commit.</param>
+    /// <param name="eventRetention">How long the events are kept.</param>
+    public async Task<RunFence> EndAsync(Action end, TimeSpan eventRetention)
     {
         await StopPumpAsync();
         await _sending.WaitAsync();
+        end();
         lock (_lock)
         {
             return new RunFence(_token, _firstEvent, [.. _waiting], eventRetention);
