@@ -50,6 +50,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private readonly ConcurrentDictionary<RunKey, ActiveRun> _active = new();
     private int _counted;
     private readonly FairTurns _turns = new();
+    private readonly MissingTenants _missing;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenRegistration _signal;
@@ -68,6 +69,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         _specs = specs;
         _maker = maker;
         _tenants = tenants;
+        _missing = new MissingTenants(tenants, time);
         _limiter = limiter;
         _options = options.Value;
         _metrics = metrics;
@@ -378,7 +380,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                 await Task.WhenAll(_active.Values.Select(RenewAsync));
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
             // The host stops.
         }
@@ -415,14 +417,13 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             run.Control.Lose();
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (e is not OperationCanceledException || !_stopping.IsCancellationRequested)
         {
             // A bug in one run must not end the beat of the others.
             RunLog.Broke(_logger, run.Key.Id.ToString(), run.Key.Tenant, e.GetType().Name, e.StackTrace);
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Without it this replica takes no run any more, and nobody would notice.")]
     private async Task ScanAsync()
     {
         IAsyncDisposable? watch = null;
@@ -430,30 +431,35 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             while (!_stopping.IsCancellationRequested && !_handsOver)
             {
-                try
-                {
-                    watch ??= await _runs.WatchFreeAsync(Wake, _stopping.Token);
-                    await TakeFreeAsync();
-                }
-                catch (Exception e) when (e is not OperationCanceledException)
-                {
-                    RunLog.ScanFailed(_logger, e.GetType().Name, e.StackTrace);
-                }
-
+                // Runs are looked for whether or not anybody tells of them.
+                await TryAsync(async () => watch ??= await _runs.WatchFreeAsync(Wake, _stopping.Token));
+                await TryAsync(TakeFreeAsync);
                 using var patience = new CancellationTokenSource(Scan, _time);
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, _stopping.Token);
                 await _wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-        }
-        catch (OperationCanceledException)
-        {
-            // The host stops.
         }
         finally
         {
             if (watch is not null)
             {
                 await watch.DisposeAsync();
+            }
+        }
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "Without it this replica takes no run any more, and nobody would notice.")]
+    private async Task TryAsync(Func<Task> part)
+    {
+        try
+        {
+            await part();
+        }
+        catch (Exception e)
+        {
+            if (!_stopping.IsCancellationRequested)
+            {
+                RunLog.ScanFailed(_logger, e.GetType().Name, e.StackTrace);
             }
         }
     }
@@ -474,6 +480,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             return;
         }
 
+        _missing.Refresh();
         foreach (var key in _turns.Order(await _runs.FindFreeAsync(room + Spare, _stopping.Token)))
         {
             if (_handsOver || !HasRoom)
@@ -481,10 +488,27 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                 return;
             }
 
+            if (_missing.WasRemoved(key.Tenant))
+            {
+                await RemoveOrphanAsync(key);
+                continue;
+            }
+
             if (await TryTakeAsync(key, toEnd: false, _stopping.Token))
             {
                 _turns.Taken(key.Tenant);
             }
+        }
+    }
+
+    /// <summary>Removes a run of a tenant that was removed, unless somebody else has taken it.</summary>
+    private async Task RemoveOrphanAsync(RunKey key)
+    {
+        if (await CanReadAsync(key, _stopping.Token)
+            && await _runs.TakeAsync(key, _owner, _options.Lease, _stopping.Token) is { } taken
+            && await _runs.DropRunAsync(key, taken.Token, isUnmade: false, _stopping.Token))
+        {
+            RunLog.Removed(_logger, key.Id.ToString(), key.Tenant, "its tenant was removed");
         }
     }
 
