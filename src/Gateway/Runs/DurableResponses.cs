@@ -176,7 +176,7 @@ internal sealed class DurableResponses(
 
         // A client takes the JSON that it gets for the end. Each replica that makes the response has its time for it, and a lease goes by until
         // another one takes over: who has waited longer tries again with its key, and waits on.
-        return await follower.WaitForEndAsync(run, limits.Value.ResponseTime + options.Value.Lease, window, http.RequestAborted)
+        return await follower.WaitForEndAsync(run, limits.Value.ResponseTime + options.Value.Lease, http.RequestAborted)
             ? await reader.WriteAsync(http, dialect, tenant, run)
             : ApiError.ResponseUnfinished();
     }

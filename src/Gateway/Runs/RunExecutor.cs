@@ -274,10 +274,7 @@ internal sealed class RunExecutor(
         var outcome = await CommitAsync();
         while (ResponseKeeper.ErrorOf(outcome, prepared) is { } notKept)
         {
-            events.State.Status = ResponseStatus.Failed;
-            events.State.CompletedAt = null;
-            events.State.IncompleteReason = null;
-            events.State.Error = notKept;
+            events.State.Fail(notKept);
             events.EndAgain();
             fence = output.Replace(fence);
             if (outcome == CommitOutcome.ConversationGone)

@@ -10,7 +10,7 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 {
     private const CommandFlags Primary = CommandFlags.DemandMaster;
     private static readonly RedisValue NotFree = RedisValue.EmptyString;
-    private static readonly RedisValue[] SpecTokenCancel = ["spec", "token", "cancel"];
+    private static readonly RedisValue[] SpecAndToken = ["spec", "token"];
     private readonly RedisWakes _wakes = new(connection);
     private readonly RedisPatience _patience = new(timeout, time);
 
@@ -235,8 +235,8 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
     private async ValueTask<LiveRun?> ReadAsync(RunKey run, CancellationToken cancellationToken)
     {
-        var found = await SendAsync(db => db.HashGetAsync(RedisKeys.Run(run), SpecTokenCancel, Primary), cancellationToken).ConfigureAwait(false);
-        return found[1].IsNull ? null : new LiveRun(found[0], HasBegun: (long)found[1] > 0, IsCancelled: found[2] == 1);
+        var found = await SendAsync(db => db.HashGetAsync(RedisKeys.Run(run), SpecAndToken, Primary), cancellationToken).ConfigureAwait(false);
+        return found[1].IsNull ? null : new LiveRun(found[0], HasBegun: (long)found[1] > 0);
     }
 
     private async ValueTask<bool> EraseAsync(RunKey run, RedisValue token, bool isUnmade, CancellationToken cancellationToken)

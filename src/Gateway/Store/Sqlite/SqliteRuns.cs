@@ -219,7 +219,7 @@ internal static class SqliteRuns
     }
 
     public static LiveRun? Get(SqliteSession session, RunKey key, long now) =>
-        Live(session, key, now) is { } run ? new LiveRun(Spec(session, run), HasBegun: run.Token > 0, run.IsCancelled) : null;
+        Live(session, key, now) is { } run ? new LiveRun(Spec(session, run), HasBegun: run.Token > 0) : null;
 
     /// <summary>Runs that are free, an equal share of each tenant, the longest waiting first (run-find.lua).</summary>
     public static IReadOnlyList<RunKey> FindFree(SqliteSession session, int most, long now)
