@@ -23,6 +23,15 @@ public sealed class ResponseState
     /// <summary>The finished output items, raw JSON, in order.</summary>
     public List<ReadOnlyMemory<byte>> Output { get; } = [];
 
+    /// <summary>Makes it failed, whatever it was to be.</summary>
+    public void Fail(ApiError? error)
+    {
+        Status = ResponseStatus.Failed;
+        CompletedAt = null;
+        IncompleteReason = null;
+        Error = error;
+    }
+
     /// <summary>The word on the wire.</summary>
     public ReadOnlySpan<byte> StatusText => TextOf(Status);
 

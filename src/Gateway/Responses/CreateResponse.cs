@@ -195,10 +195,7 @@ internal sealed class CreateResponse(
                 return (notKept, "failed");
             }
 
-            events.State.Status = ResponseStatus.Failed;
-            events.State.CompletedAt = null;
-            events.State.IncompleteReason = null;
-            events.State.Error = notKept;
+            events.State.Fail(notKept);
         }
 
         // Before the end is told: whoever hears it may go on in the conversation.

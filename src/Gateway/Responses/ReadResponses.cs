@@ -75,7 +75,7 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
         {
             // One that waits, or whose replica is gone, is ended here.
             await host.TryTakeAsync(key, toEnd: true, http.RequestAborted);
-            await follower.WaitForEndAsync(key, CancelPatience, window: null, http.RequestAborted);
+            await follower.WaitForEndAsync(key, CancelPatience, http.RequestAborted);
         }
 
         if (live is null && await FindAsync(tenant, id, http.RequestAborted) is { } response && !StoredResponseWriter.IsBackground(response))

@@ -120,8 +120,7 @@ internal sealed class ResponseMaker(
                 state.CompletedAt = time.GetUtcNow().ToUnixTimeSeconds();
                 break;
             case RoundEnd.Failed:
-                state.Status = ResponseStatus.Failed;
-                state.Error = outcome.Error;
+                state.Fail(outcome.Error);
                 break;
             default:
                 state.Status = ResponseStatus.Incomplete;

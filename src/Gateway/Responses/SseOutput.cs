@@ -11,7 +11,7 @@ namespace Gateway.Responses;
 internal sealed class SseOutput : IResponseEventSink, ILoopOutput, IDisposable
 {
     /// <summary>After this long without an event one is repeated: some clients count events, not bytes.</summary>
-    private static readonly TimeSpan RepeatAfter = TimeSpan.FromMinutes(2);
+    public static readonly TimeSpan RepeatAfter = TimeSpan.FromMinutes(2);
 
     private readonly HttpResponse _response;
 

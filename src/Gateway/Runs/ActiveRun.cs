@@ -14,6 +14,9 @@ internal sealed class ActiveRun(RunKey key, long token, bool isBackground, TimeS
     /// <summary>How long it goes on with nobody following it; null for ever.</summary>
     public TimeSpan? Window => window;
 
+    /// <summary>It is one of those that <see cref="RunOptions.Concurrent"/> bounds: made without a request here that has a place already.</summary>
+    public required bool IsCounted { get; init; }
+
     public RunControl Control { get; } = new();
 
     /// <summary>When the lease was last known to be held, as a timestamp: it runs from there.</summary>

@@ -70,6 +70,7 @@ internal sealed class DurableResponses(
             var hasKey = id is not null && key is not null;
             if (hasKey && !await keys.TakeAsync(tenant.Name, key!, id, http.RequestAborted))
             {
+                held.Dispose();
                 return await RepeatAsync(http, dialect, tenant, request, key!);
             }
 
@@ -81,6 +82,7 @@ internal sealed class DurableResponses(
 
             if (key is not null && !hasKey && !await keys.TakeAsync(tenant.Name, key, prepared.Id, http.RequestAborted))
             {
+                held.Dispose();
                 return await RepeatAsync(http, dialect, tenant, request, key);
             }
 
@@ -130,26 +132,35 @@ internal sealed class DurableResponses(
         }
 
         error ??= await AnswerAsync(http, dialect, tenant, run, isStream, window, () => accepted?.Error);
-        return error is null ? null : accepted?.Error ?? error;
+        return error is { Status: StatusCodes.Status404NotFound } ? accepted?.Error ?? error : error;
     }
 
     /// <summary>Accepts the run. When nothing comes of it, now or later, the same request may be tried again with its key.</summary>
     private async Task<(AcceptedRun? Run, ApiError? Error)> AcceptAsync(
         PreparedResponse prepared, PooledBuffer body, RunTerms terms, bool hasPlace, HeldThings held, IdempotencyKey? key, CancellationToken cancellationToken)
     {
-        var isAccepted = false;
+        var (isAccepted, mayBeThere) = (false, false);
         try
         {
             var (run, error) = await host.AcceptAsync(prepared, body.WrittenMemory, terms, hasPlace, held, GiveKeyBackAsync, cancellationToken);
             isAccepted = error is null;
             return (run, error);
         }
+        catch (StoreUnavailableException)
+        {
+            // The same request again finds out: what it can not find in a while it makes.
+            mayBeThere = true;
+            throw;
+        }
         finally
         {
             if (!isAccepted)
             {
                 await prepared.Conversation.DisposeAsync();
-                await GiveKeyBackAsync();
+                if (!mayBeThere)
+                {
+                    await GiveKeyBackAsync();
+                }
             }
         }
 
@@ -165,7 +176,7 @@ internal sealed class DurableResponses(
 
         // A client takes the JSON that it gets for the end. Each replica that makes the response has its time for it, and a lease goes by until
         // another one takes over: who has waited longer tries again with its key, and waits on.
-        return await follower.WaitForEndAsync(run, limits.Value.ResponseTime + options.Value.Lease, window, http.RequestAborted)
+        return await follower.WaitForEndAsync(run, limits.Value.ResponseTime + options.Value.Lease, http.RequestAborted)
             ? await reader.WriteAsync(http, dialect, tenant, run)
             : ApiError.ResponseUnfinished();
     }

@@ -42,7 +42,8 @@ internal sealed class RunExecutor(
         var started = time.GetTimestamp();
         var spec = RunSpec.Read(taken.Spec);
         var told = accepted?.Told ?? await ReadToldAsync(run, spec, control);
-        var (prepared, error) = accepted is not null ? (accepted.Prepared, null) : await PrepareAsync(run, spec, control);
+        var isGivenUp = taken.Token > options.Value.Attempts;
+        var (prepared, error) = accepted is not null ? (accepted.Prepared, null) : await PrepareAsync(run, spec, isGivenUp, control);
         if (MayPass(error, taken.Token))
         {
             RunLog.Waits(logger, run.Id.ToString(), run.Tenant, error!.Code!);
@@ -52,8 +53,7 @@ internal sealed class RunExecutor(
         if (prepared is null)
         {
             RunLog.Removed(logger, run.Id.ToString(), run.Tenant, error!.Code ?? "unreadable");
-            await runs.DeleteRunAsync(run, control.LeaseLost);
-            return "removed";
+            return await runs.DropRunAsync(run, taken.Token, isUnmade: false, control.LeaseLost) ? "removed" : Lose(run);
         }
 
         // The hold on a conversation is the run's, and ends with it.
@@ -68,7 +68,7 @@ internal sealed class RunExecutor(
         using var events = maker.NewEvents(prepared, envelope, output);
         output.Events = events;
         events.Resume(told, spec.IsBackground);
-        var journal = new RunJournal(taken.Journal, output, control);
+        var journal = ReadJournal(taken, output, control, isGivenUp);
         var mayRefuse = accepted is not null && !spec.IsBackground;
         try
         {
@@ -82,9 +82,15 @@ internal sealed class RunExecutor(
 
             if (outcome.Error is not null && mayRefuse && (!events.HasStarted || (!spec.KeepsEvents && CreateResponse.HasOnlyLists(events.State))))
             {
-                // As without a run: it has not begun, and its client can be told by the status.
-                await accepted!.RefuseAsync(outcome.Error);
-                await runs.DeleteRunAsync(run, control.LeaseLost);
+                // As without a run: it has not begun, and its client can be told by the status. The key is given back last: while the run is there,
+                // the same request again would be made beside it.
+                accepted!.Error = outcome.Error;
+                if (!await runs.DropRunAsync(run, taken.Token, isUnmade: true, control.LeaseLost))
+                {
+                    return Lose(run);
+                }
+
+                await accepted.Refused();
                 return "failed";
             }
 
@@ -117,16 +123,21 @@ internal sealed class RunExecutor(
             // Whatever was being done: somebody else does it.
         }
 
+        return Lose(run);
+    }
+
+    private string Lose(RunKey run)
+    {
         RunLog.Lost(logger, run.Id.ToString(), run.Tenant);
         return "lost";
     }
 
     /// <summary>
-    /// What stands in the way of a response that was accepted may be of the moment: a store that failed a second ago, or a model server that this
-    /// replica, just started, has not seen yet.
+    /// What stands in the way of a response that was accepted may be of the moment: a store that failed a second ago, a tenant that was taken out of the
+    /// configuration just now (<see cref="MissingTenants"/>), or a model server that this replica, just started, has not seen yet.
     /// </summary>
     private static bool MayPass(ApiError? error, long times) =>
-        error is { Code: "store_unavailable" } || (error is { Code: "model_not_found" } && times <= ModelPatience);
+        error is { Code: "store_unavailable" or "invalid_api_key" } || (error is { Code: "model_not_found" } && times <= ModelPatience);
 
     private async Task<ToldEvents> ReadToldAsync(RunKey run, RunSpec spec, RunControl control)
     {
@@ -142,10 +153,23 @@ internal sealed class RunExecutor(
         return told;
     }
 
+    /// <summary>What was done already. Of a run that is given up it need not be readable: that may be what it is given up for.</summary>
+    private static RunJournal ReadJournal(TakenRun taken, RunOutput output, RunControl control, bool isGivenUp)
+    {
+        try
+        {
+            return new RunJournal(taken.Journal, output, control);
+        }
+        catch (InvalidDataException) when (isGivenUp)
+        {
+            return new RunJournal([], output, control);
+        }
+    }
+
     /// <summary>
     /// Reads and checks the request again. A response comes with an error when it can only fail; none comes when not even that can be told.
     /// </summary>
-    private async Task<(PreparedResponse? Prepared, ApiError? Error)> PrepareAsync(RunKey run, RunSpec spec, RunControl control)
+    private async Task<(PreparedResponse? Prepared, ApiError? Error)> PrepareAsync(RunKey run, RunSpec spec, bool isGivenUp, RunControl control)
     {
         if (tenants.Find(run.Tenant) is not { } tenant)
         {
@@ -153,13 +177,25 @@ internal sealed class RunExecutor(
         }
 
         var dialect = ResponsesEndpoints.DialectNamed(spec.Dialect);
-        if (specs.Parse(run.Tenant, spec, dialect, tenant, out var request) is { } unreadable)
+        var error = specs.Parse(run.Tenant, spec, dialect, tenant, out var request);
+        if (request is null)
         {
-            return (null, unreadable);
+            return (null, error);
         }
 
-        var (prepared, error) = await preparer.PrepareAsync(dialect, tenant, request!, control.LeaseLost, run.Id, spec.CreatedAt);
-        return prepared is not null ? (prepared, null) : (ResponsePreparer.PrepareFailed(dialect, tenant, request!, spec.Model, run.Id, spec.CreatedAt), error);
+        if (error is null && isGivenUp)
+        {
+            // Nothing more is done with it: preparing it may be what ends the replicas.
+            error = ApiError.TooManyAttempts();
+        }
+
+        PreparedResponse? prepared = null;
+        if (error is null)
+        {
+            (prepared, error) = await preparer.PrepareAsync(dialect, tenant, request, control.LeaseLost, run.Id, spec.CreatedAt);
+        }
+
+        return (prepared ?? ResponsePreparer.PrepareFailed(dialect, tenant, request, spec.Model, run.Id, spec.CreatedAt), error);
     }
 
     /// <summary>Makes the output. Null when the run is to go to another replica.</summary>
@@ -170,11 +206,6 @@ internal sealed class RunExecutor(
         if (taken.IsCancelled)
         {
             control.Cancel();
-        }
-
-        if (taken.Token > options.Value.Attempts)
-        {
-            error ??= ApiError.TooManyAttempts();
         }
 
         Begin(events, mayRefuse);
@@ -239,15 +270,11 @@ internal sealed class RunExecutor(
         PreparedResponse prepared, ResponseEnvelope envelope, ResponseEventStream events, CallNotes notes, RunOutput output, RunControl control,
         bool isKeyed)
     {
-        events.End();
-        var fence = await output.EndAsync(EventRetentionOf(prepared, isKeyed));
+        var fence = await output.EndAsync(events.End, EventRetentionOf(prepared, isKeyed));
         var outcome = await CommitAsync();
         while (ResponseKeeper.ErrorOf(outcome, prepared) is { } notKept)
         {
-            events.State.Status = ResponseStatus.Failed;
-            events.State.CompletedAt = null;
-            events.State.IncompleteReason = null;
-            events.State.Error = notKept;
+            events.State.Fail(notKept);
             events.EndAgain();
             fence = output.Replace(fence);
             if (outcome == CommitOutcome.ConversationGone)

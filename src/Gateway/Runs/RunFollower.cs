@@ -158,7 +158,7 @@ internal sealed class RunFollower(
 
     /// <summary>Waits until the run has ended, on whatever replica.</summary>
     /// <returns>False when <paramref name="patience"/> was over first.</returns>
-    public async Task<bool> WaitForEndAsync(RunKey run, TimeSpan patience, TimeSpan? window, CancellationToken cancellationToken)
+    public async Task<bool> WaitForEndAsync(RunKey run, TimeSpan patience, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
         await using var watch = new RunWatch(runs, tails, run, time);
@@ -168,11 +168,6 @@ internal sealed class RunFollower(
             if (time.GetElapsedTime(started) >= patience)
             {
                 return false;
-            }
-
-            if (window is not null)
-            {
-                await runs.FollowedAsync(run, cancellationToken);
             }
 
             await watch.WaitAsync(LookPatience, cancellationToken);

@@ -48,7 +48,9 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private readonly ILogger<RunHost> _logger;
     private readonly string _owner = RandomText.Of(16);
     private readonly ConcurrentDictionary<RunKey, ActiveRun> _active = new();
+    private int _counted;
     private readonly FairTurns _turns = new();
+    private readonly MissingTenants _missing;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenRegistration _signal;
@@ -67,6 +69,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         _specs = specs;
         _maker = maker;
         _tenants = tenants;
+        _missing = new MissingTenants(tenants, time);
         _limiter = limiter;
         _options = options.Value;
         _metrics = metrics;
@@ -84,10 +87,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// <param name="body">The request's body, which <paramref name="prepared"/> looks into.</param>
     /// <param name="terms">What kind of run it is.</param>
     /// <param name="hasPlace">It has a place among what is made at once; otherwise it waits for one.</param>
-    /// <param name="held">What the run holds: the place and the body. Taken over when the run begins here.</param>
+    /// <param name="held">What the run holds: the place and the body. Taken over when the run begins here, given back when it waits.</param>
     /// <param name="refused">Called when the run ends before anything was made, whether or not its client is still there.</param>
     /// <param name="cancellationToken">Gives up before the run is accepted.</param>
-    /// <returns>What is known of the run here, null when it waits; and the error when it was not accepted.</returns>
+    /// <returns>What is known of the run here, null when it waits; and the error when it was not accepted: then there is none.</returns>
+    /// <exception cref="StoreUnavailableException">It is not known whether there is a run.</exception>
     public async Task<(AcceptedRun? Run, ApiError? Error)> AcceptAsync(
         PreparedResponse prepared, ReadOnlyMemory<byte> body, RunTerms terms, bool hasPlace, HeldThings held, Func<ValueTask> refused,
         CancellationToken cancellationToken)
@@ -105,11 +109,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             told.Add(json);
         }
 
-        var isMine = hasPlace && !_handsOver && (!terms.IsBackground || _active.Count < _options.Concurrent);
+        var isMine = hasPlace && !_handsOver && (!terms.IsBackground || HasRoom);
         var written = spec!.Write();
         var askedAt = _time.GetTimestamp();
         cancellationToken.ThrowIfCancellationRequested();
-        var (token, refusal) = await CreateAsync(new RunStart
+        var start = new RunStart
         {
             Run = key,
             Spec = written,
@@ -121,22 +125,35 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             MostRuns = _options.Queue,
             MostOfTenant = prepared.Tenant.Policy.QueuedRuns ?? Math.Max(1, _options.Queue / TenantShare),
             Retention = QueuePatience,
-        });
-        if (token is null)
+        };
+        long? token;
+        try
         {
-            return (null, Refused(refusal));
+            (token, var error) = await CreateAsync(start);
+            if (token is null)
+            {
+                return (null, error);
+            }
+        }
+        catch (StoreUnavailableException)
+        {
+            // Should the run be there, the hold is its own; should it not, the hold runs out soon.
+            prepared.Conversation.Lease?.HandToRun();
+            throw;
         }
 
         prepared.Conversation.Lease?.HandToRun();
         if (!isMine)
         {
+            // Whoever follows a run that waits must not hold the place that it waits for.
             await prepared.Conversation.DisposeAsync();
+            held.Dispose();
             return (null, null);
         }
 
         var accepted = new AcceptedRun(prepared, told, refused);
         Begin(
-            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt, ReachedSince = askedAt },
+            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt, ReachedSince = askedAt, IsCounted = terms.IsBackground },
             new TakenRun(token.Value, written, [], IsCancelled: false) { EventCount = first.Count },
             accepted,
             held.Release());
@@ -175,7 +192,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
 
         _metrics.Taken();
-        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt, ReachedSince = askedAt }, taken, accepted: null, held.Release());
+        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt, ReachedSince = askedAt, IsCounted = true }, taken, accepted: null, held.Release());
         return true;
     }
 
@@ -231,11 +248,12 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     /// Puts a run into the store, and sees to it that there is none when that fails: a client that is told so sends its request again. Not cancelled
     /// with the request, for the same reason.
     /// </summary>
-    private async Task<RunAdmission> CreateAsync(RunStart start)
+    /// <exception cref="StoreUnavailableException">There may be one all the same.</exception>
+    private async Task<(long? Token, ApiError? Error)> CreateAsync(RunStart start)
     {
         try
         {
-            return await _runs.CreateAsync(start, CancellationToken.None);
+            return Told(await _runs.CreateAsync(start, CancellationToken.None));
         }
         catch (StoreUnavailableException)
         {
@@ -244,26 +262,46 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
         try
         {
-            return await _runs.CreateAsync(start, CancellationToken.None);
+            return Told(await _runs.CreateAsync(start, CancellationToken.None));
         }
         catch (StoreUnavailableException)
         {
-            await RemoveAsync(start.Run);
-            throw;
+            if (!await RemoveAsync(start))
+            {
+                // If it is there after all, it is made with nobody waiting for it.
+                throw;
+            }
+
+            return (null, ApiError.StoreUnavailable());
         }
+
+        static (long?, ApiError?) Told(RunAdmission admission) => (admission.Token, admission.Token is null ? Refused(admission.Refusal) : null);
     }
 
-    private async Task RemoveAsync(RunKey run)
+    /// <summary>
+    /// Removes a run that may have been created. With a key it stays when somebody has taken it meanwhile: the same request again will find it.
+    /// </summary>
+    /// <returns>There is none, and with a key none can come any more.</returns>
+    private async Task<bool> RemoveAsync(RunStart start)
     {
         try
         {
-            await _runs.DeleteRunAsync(run, CancellationToken.None);
+            if (start.Memory is { } memory)
+            {
+                return await _runs.DropRunAsync(start.Run, start.Owner is null ? 0 : 1, isUnmade: true, CancellationToken.None)
+                    || await _runs.ForbidAsync(start.Run, memory, CancellationToken.None);
+            }
+
+            await _runs.DeleteRunAsync(start.Run, CancellationToken.None);
+            return true;
         }
         catch (StoreUnavailableException)
         {
-            // If it is there after all, it is made with nobody waiting for it.
+            return false;
         }
     }
+
+    private bool HasRoom => Volatile.Read(ref _counted) < _options.Concurrent;
 
     private List<ReadOnlyMemory<byte>> QueuedEvents(PreparedResponse prepared)
     {
@@ -277,6 +315,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private void Begin(ActiveRun run, TakenRun taken, AcceptedRun? accepted, HeldThings held)
     {
         _active[run.Key] = run;
+        if (run.IsCounted)
+        {
+            Interlocked.Increment(ref _counted);
+        }
+
         run.Tail = _tails.Open(run.Key, taken.EventCount);
         _metrics.Began();
         run.Ended = Task.Run(() => RunAsync(run, taken, accepted, held));
@@ -310,6 +353,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         finally
         {
             _active.TryRemove(run.Key, out _);
+            if (run.IsCounted)
+            {
+                Interlocked.Decrement(ref _counted);
+            }
+
             _tails.Close(run.Key, run.Tail!);
             held.Dispose();
             _metrics.Ended(how);
@@ -340,7 +388,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                 }
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
             // The host stops.
         }
@@ -390,7 +438,6 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Without it this replica takes no run any more, and nobody would notice.")]
     private async Task ScanAsync()
     {
         IAsyncDisposable? watch = null;
@@ -398,30 +445,35 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             while (!_stopping.IsCancellationRequested && !_handsOver)
             {
-                try
-                {
-                    watch ??= await _runs.WatchFreeAsync(Wake, _stopping.Token);
-                    await TakeFreeAsync();
-                }
-                catch (Exception e) when (e is not OperationCanceledException)
-                {
-                    RunLog.ScanFailed(_logger, e.GetType().Name, e.StackTrace);
-                }
-
+                // Runs are looked for whether or not anybody tells of them.
+                await TryAsync(async () => watch ??= await _runs.WatchFreeAsync(Wake, _stopping.Token));
+                await TryAsync(TakeFreeAsync);
                 using var patience = new CancellationTokenSource(Scan, _time);
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, _stopping.Token);
                 await _wake.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-        }
-        catch (OperationCanceledException)
-        {
-            // The host stops.
         }
         finally
         {
             if (watch is not null)
             {
                 await watch.DisposeAsync();
+            }
+        }
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "Without it this replica takes no run any more, and nobody would notice.")]
+    private async Task TryAsync(Func<Task> part)
+    {
+        try
+        {
+            await part();
+        }
+        catch (Exception e)
+        {
+            if (!_stopping.IsCancellationRequested)
+            {
+                RunLog.ScanFailed(_logger, e.GetType().Name, e.StackTrace);
             }
         }
     }
@@ -436,23 +488,41 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
     private async Task TakeFreeAsync()
     {
-        var room = _options.Concurrent - _active.Count;
+        var room = _options.Concurrent - Volatile.Read(ref _counted);
         if (room <= 0)
         {
             return;
         }
 
+        _missing.Refresh();
         foreach (var key in _turns.Order(await _runs.FindFreeAsync(room + Spare, _stopping.Token)))
         {
-            if (_handsOver || _active.Count >= _options.Concurrent)
+            if (_handsOver || !HasRoom)
             {
                 return;
+            }
+
+            if (_missing.WasRemoved(key.Tenant))
+            {
+                await RemoveOrphanAsync(key);
+                continue;
             }
 
             if (await TryTakeAsync(key, toEnd: false, _stopping.Token))
             {
                 _turns.Taken(key.Tenant);
             }
+        }
+    }
+
+    /// <summary>Removes a run of a tenant that was removed, unless somebody else has taken it.</summary>
+    private async Task RemoveOrphanAsync(RunKey key)
+    {
+        if (await CanReadAsync(key, _stopping.Token)
+            && await _runs.TakeAsync(key, _owner, _options.Lease, _stopping.Token) is { } taken
+            && await _runs.DropRunAsync(key, taken.Token, isUnmade: false, _stopping.Token))
+        {
+            RunLog.Removed(_logger, key.Id.ToString(), key.Tenant, "its tenant was removed");
         }
     }
 

@@ -14,7 +14,10 @@ internal sealed class RunOptions
     /// <value>3 seconds to 10 minutes, and at least <c>Gateway:Store:CommandTimeout</c></value>
     public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>The most background runs that are made at once on one replica; others wait, or go to other replicas.</summary>
+    /// <summary>
+    /// The most background responses, and others that were taken over, that are made at once on one replica; more wait, or go to other replicas. What is
+    /// made for a request that waits here is bounded by <c>Gateway:Limits:OpenStreams</c>.
+    /// </summary>
     /// <value>1 to 100,000</value>
     public int Concurrent { get; set; } = 256;
 

@@ -1,4 +1,5 @@
 using Gateway.Protocol.Responses;
+using Gateway.Responses;
 using Gateway.Store;
 using Gateway.Tools;
 
@@ -12,9 +13,6 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
 {
     /// <summary>More than this waiting, and the model server is not read until the store took it.</summary>
     private const int MostWaitingBytes = 1024 * 1024;
-
-    /// <summary>After this long without an event one is repeated: some clients count events, not bytes.</summary>
-    private static readonly TimeSpan RepeatAfter = TimeSpan.FromMinutes(2);
 
     private readonly IRunStore _store;
     private readonly RunKey _run;
@@ -106,7 +104,7 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
         {
             // Those who follow are sent a sign of life as well, and with it the status: from now on a failure is an event.
             Events!.Start();
-            if (silence >= RepeatAfter)
+            if (silence >= SseOutput.RepeatAfter)
             {
                 Events.RepeatInProgress();
             }
@@ -128,10 +126,13 @@ internal sealed class RunOutput : IResponseEventSink, ILoopOutput, IAsyncDisposa
     }
 
     /// <summary>The commit of the run: the events that are not in the store yet go with it. Nothing may be written afterwards.</summary>
-    public async Task<RunFence> EndAsync(TimeSpan eventRetention)
+    /// <param name="end">Writes the terminal event, when nothing goes into the store by itself any more: it must not be told before the commit.</param>
+    /// <param name="eventRetention">How long the events are kept.</param>
+    public async Task<RunFence> EndAsync(Action end, TimeSpan eventRetention)
     {
         await StopPumpAsync();
         await _sending.WaitAsync();
+        end();
         lock (_lock)
         {
             return new RunFence(_token, _firstEvent, [.. _waiting], eventRetention);

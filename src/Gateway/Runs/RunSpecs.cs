@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Gateway.Policy;
 using Gateway.Protocol.Responses;
 using Gateway.Responses;
@@ -10,6 +11,9 @@ namespace Gateway.Runs;
 internal sealed class RunSpecs(ResponsePreparer preparer, SecretSealer sealer)
 {
     private const string Purpose = "run";
+
+    /// <summary>Deeper than any limit on requests, so that what was accepted once can always be read again.</summary>
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = 1024 };
 
     /// <summary>The request holds no credentials, or they can be sealed.</summary>
     public bool CanKeep(ResponsesRequest request) => sealer.CanSeal || !HasCredentials(request);
@@ -45,7 +49,10 @@ internal sealed class RunSpecs(ResponsePreparer preparer, SecretSealer sealer)
     private static bool HasCredentials(ResponsesRequest request) =>
         request.Servers.Any(static server => server.Headers.Count > 0 || server.Url is { Query.Length: > 1 } or { UserInfo.Length: > 0 });
 
-    /// <summary>Reads the request of a spec. The error when it can not be read: the key that sealed it is gone, or this version refuses it.</summary>
+    /// <summary>
+    /// Reads the request of a spec. The error when it can not be made: without a request when the key that sealed it is gone; with as much of one as its
+    /// failure needs when it is refused by now, by changed limits or policy, or by a version that does not know all of it.
+    /// </summary>
     public ApiError? Parse(string tenantName, RunSpec spec, Dialect dialect, Tenant tenant, out ResponsesRequest? request)
     {
         request = null;
@@ -60,6 +67,28 @@ internal sealed class RunSpecs(ResponsePreparer preparer, SecretSealer sealer)
             body = opened;
         }
 
-        return preparer.Parse(body, dialect, tenant, out request);
+        if (preparer.Parse(body, dialect, tenant, out request) is not { } refused)
+        {
+            return null;
+        }
+
+        request = new ResponsesRequest
+        {
+            Input = [],
+            Model = spec.Model,
+            Background = spec.IsBackground,
+            Stream = spec.KeepsEvents,
+            ConversationId = spec.IsInConversation ? ReadConversation(body) : null,
+        };
+        return refused;
+    }
+
+    /// <summary>The conversation that the response joins: its hold ends with the response, however that ends.</summary>
+    private static string? ReadConversation(ReadOnlyMemory<byte> body)
+    {
+        using var document = JsonDocument.Parse(body, AnyDepth);
+        return !document.RootElement.TryGetProperty("conversation"u8, out var conversation) ? null
+            : conversation.ValueKind == JsonValueKind.String ? conversation.GetString()
+            : conversation.GetProperty("id"u8).GetString();
     }
 }

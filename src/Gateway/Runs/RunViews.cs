@@ -24,10 +24,11 @@ internal sealed class RunViews(IRunStore runs, RunSpecs specs)
     }
 
     /// <summary>The response, or null when it can not be shown: the key that its request was sealed with is gone.</summary>
-    public PreparedResponse? Read(RunKey key, RunSpec spec, Dialect dialect, Tenant tenant) =>
-        specs.Parse(key.Tenant, spec, ResponsesEndpoints.DialectNamed(spec.Dialect), tenant, out var request) is null
-            ? ResponsePreparer.PrepareFailed(dialect, tenant, request!, spec.Model, key.Id, spec.CreatedAt)
-            : null;
+    public PreparedResponse? Read(RunKey key, RunSpec spec, Dialect dialect, Tenant tenant)
+    {
+        specs.Parse(key.Tenant, spec, ResponsesEndpoints.DialectNamed(spec.Dialect), tenant, out var request);
+        return request is null ? null : ResponsePreparer.PrepareFailed(dialect, tenant, request, spec.Model, key.Id, spec.CreatedAt);
+    }
 
     /// <summary>Appends the response object.</summary>
     public static void Write(PreparedResponse response, bool hasBegun, PooledBuffer output)

@@ -59,6 +59,18 @@ internal interface IRunStore
     ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Removes a run as <see cref="DeleteRunAsync"/> does, by whoever holds it. Not to be repeated: a second call says that there is none.
+    /// </summary>
+    /// <param name="run">The run.</param>
+    /// <param name="token">The holder's token; 0 for a run that nobody has taken so far.</param>
+    /// <param name="isUnmade">
+    /// Nothing was made of it: a run with a <see cref="RunStart.Memory"/> counts as forbidden from now on (<see cref="ForbidAsync"/>).
+    /// </param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <returns>False when the token is not the run's any more: nothing was removed.</returns>
+    ValueTask<bool> DropRunAsync(RunKey run, long token, bool isUnmade, CancellationToken cancellationToken);
+
+    /// <summary>
     /// The events of a run, ended or not, from <paramref name="from"/> on: index = sequence number. Empty when there are no more so far.
     /// Null when there is no event log (any more).
     /// </summary>

@@ -234,34 +234,7 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         Assert.True(await runs.AppendAsync(runs.Created, 1, new RunAppend(0, [], 0, ["no JSON"u8.ToArray()]), Cancellation));
         await runs.ReleaseAsync(runs.Created, 1, Cancellation);
 
-        await PollAsync(id, "failed");
-    }
-
-    [Fact]
-    public async Task Tenant_WasRemoved_ItsRunsAreRemoved()
-    {
-        using var folder = new TemporaryFolder();
-        await UseOwnUpstreamAsync();
-        Upstream.Enqueue(Held());
-        RunKey run;
-        await using (var first = await TestGateway.StartAsync(
-            GatewayFixture.OptionsFor(Upstream, ("Gateway:Tenants:one:Keys:0", "key-one")) with { StorePath = folder.Path }))
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
-            {
-                Content = new StringContent(WithModel("""{"input":"Hi","background":true}"""), new MediaTypeHeaderValue("application/json")),
-            };
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", "key-one");
-            using var response = await first.Client.SendAsync(request, Cancellation);
-            Assert.True(ResponseId.TryParse((await Reply.ReadAsync(response)).AssertOk().Text("id"), out var id));
-            run = new RunKey("one", id);
-            await Upstream.NextCallAsync(Cancellation);
-        }
-
-        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Tenants:two:Keys:0", "key-two")) with { StorePath = folder.Path });
-
-        var runs = Gateway.Services.GetRequiredService<IRunStore>();
-        await UntilAsync(() => runs.GetRunAsync(run, Cancellation).AsTask().Result is null);
+        Assert.Equal("server_error", (await PollAsync(id, "failed")).Text("error.code"));
     }
 
     [Fact]
@@ -273,9 +246,7 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         string id;
         await using (var first = await TestGateway.StartAsync(GatewayFixture.OptionsFor(Upstream) with { StorePath = folder.Path }))
         {
-            using var content = new StringContent(WithModel("""{"input":"Hi","background":true,"new_member":1}"""), new MediaTypeHeaderValue("application/json"));
-            using var response = await first.Client.PostAsync(new Uri("/v1/responses", UriKind.Relative), content, Cancellation);
-            id = (await Reply.ReadAsync(response)).AssertOk().Text("id")!;
+            id = (await PostHereAsync(first, "/v1/responses", WithModel("""{"input":"Hi","background":true,"new_member":1}"""))).Text("id")!;
             await Upstream.NextCallAsync(Cancellation);
         }
 
@@ -288,6 +259,30 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
             Assert.Equal(200, (int)reply.Status);
         }
         while (reply.Json.Text("status") is "queued" or "in_progress");
+
+        Assert.Equal(("failed", "unknown_parameter", "scripted"), (reply.Json.Text("status"), reply.Json.Text("error.code"), reply.Json.Text("model")));
+        Assert.True(reply.Json.At("background").GetBoolean());
+    }
+
+    [Fact]
+    public async Task Request_IsRefusedByNow_ItsConversationIsFree()
+    {
+        using var folder = new TemporaryFolder();
+        await UseOwnUpstreamAsync();
+        Upstream.Enqueue(Held());
+        string id, conversation;
+        await using (var first = await TestGateway.StartAsync(GatewayFixture.OptionsFor(Upstream) with { StorePath = folder.Path }))
+        {
+            conversation = (await PostHereAsync(first, "/v1/conversations", "{}")).Text("id")!;
+            id = (await PostHereAsync(
+                first, "/v1/responses", WithModel($$"""{"conversation":{"id":"{{conversation}}"},"input":"Hi","background":true,"new_member":1}"""))).Text("id")!;
+            await Upstream.NextCallAsync(Cancellation);
+        }
+
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Policy:StrictParameters", "true")) with { StorePath = folder.Path });
+
+        await PollAsync(id, "failed");
+        (await PostAsync(WithModel($$"""{"input":"Hi","conversation":"{{conversation}}"}"""))).AssertOk();
     }
 
     [Fact]
@@ -407,6 +402,13 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
                 return value;
             }
         }
+    }
+
+    private static async Task<System.Text.Json.JsonElement> PostHereAsync(TestGateway gateway, string path, string json)
+    {
+        using var content = new StringContent(json, new MediaTypeHeaderValue("application/json"));
+        using var response = await gateway.Client.PostAsync(new Uri(path, UriKind.Relative), content, Cancellation);
+        return (await Reply.ReadAsync(response)).AssertOk();
     }
 
     private async Task<Reply> PostOnceAsync()

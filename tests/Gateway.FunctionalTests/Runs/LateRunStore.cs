@@ -145,12 +145,14 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
 
     public async ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken)
     {
-        if (BeforeDelete is { } hook)
-        {
-            await hook(run);
-        }
+        await BeforeDeleteAsync(run);
+        return await store.DeleteRunAsync(run, cancellationToken);
+    }
 
-        return FailingDeletes-- > 0 ? throw new StoreUnavailableException("away") : await store.DeleteRunAsync(run, cancellationToken);
+    public async ValueTask<bool> DropRunAsync(RunKey run, long token, bool isUnmade, CancellationToken cancellationToken)
+    {
+        await BeforeDeleteAsync(run);
+        return await store.DropRunAsync(run, token, isUnmade, cancellationToken);
     }
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(RunKey run, long from, int most, CancellationToken cancellationToken) =>
@@ -160,4 +162,17 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
 
     public ValueTask<IAsyncDisposable> WatchFreeAsync(Action wake, CancellationToken cancellationToken) =>
         IsDeaf ? throw new StoreUnavailableException("away") : store.WatchFreeAsync(wake, cancellationToken);
+
+    private async Task BeforeDeleteAsync(RunKey run)
+    {
+        if (BeforeDelete is { } hook)
+        {
+            await hook(run);
+        }
+
+        if (FailingDeletes-- > 0)
+        {
+            throw new StoreUnavailableException("away");
+        }
+    }
 }

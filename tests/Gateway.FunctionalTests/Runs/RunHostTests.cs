@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using Gateway.FunctionalTests.Tools;
+using Gateway.Runs;
 using Gateway.Store;
 using Gateway.Testing;
 using Gateway.Testing.Mcp;
@@ -78,11 +79,13 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
         Assert.Equal("Hello from the scripted model.", (await PollAsync(id, "completed")).OutputText());
     }
 
-    [Fact]
-    public async Task Renewal_BreaksForOneRun_TheOthersKeepTheirLeases()
+    [Theory]
+    [InlineData(typeof(InvalidOperationException))]
+    [InlineData(typeof(OperationCanceledException))]
+    public async Task Renewal_BreaksForOneRun_TheOthersKeepTheirLeases(Type exception)
     {
         await UseTimedAsync();
-        Gateway.AllowedErrors = static log => log.Message.Contains("failed by a bug: InvalidOperationException", StringComparison.Ordinal);
+        Gateway.AllowedErrors = log => log.Message.Contains($"failed by a bug: {exception.Name}", StringComparison.Ordinal);
         var (one, other) = (Held(), Held());
         Upstream.Enqueue(one).Enqueue(other);
         await QueueAsync("""{"input":"Hi"}""");
@@ -97,7 +100,7 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
             renewals.AddOrUpdate(run, 1, static (_, count) => count + 1);
             if (run == broken)
             {
-                throw new InvalidOperationException("a bug");
+                throw (Exception)Activator.CreateInstance(exception, "a bug")!;
             }
         };
 
@@ -163,8 +166,10 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
         await PollAsync(id, "cancelled");
     }
 
-    [Fact]
-    public async Task Scan_Breaks_RunsAreTakenAllTheSame()
+    [Theory]
+    [InlineData(typeof(InvalidOperationException))]
+    [InlineData(typeof(OperationCanceledException))]
+    public async Task Scan_Breaks_RunsAreTakenAllTheSame(Type exception)
     {
         await UseTimedAsync();
         Gateway.AllowedErrors = static log => false;
@@ -177,7 +182,7 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
         {
             if (Interlocked.Increment(ref breaks) <= 2)
             {
-                throw new InvalidOperationException("a bug");
+                throw (Exception)Activator.CreateInstance(exception, "a bug")!;
             }
         };
 
@@ -187,6 +192,48 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
 
         Assert.Equal("Hello from the scripted model.", (await PollAsync(id, "completed")).OutputText());
         Assert.Equal(2, Gateway.Logs.All.Count(log => log.Message.StartsWith("Looking for responses that nobody makes failed", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Tenant_WasRemoved_ItsRunsAreRemovedADayLater()
+    {
+        await UseTimedAsync(("Gateway:Tenants:two:Keys:0", "key-two"));
+        Gateway.AllowedErrors = static log => log.Message.EndsWith("can not be made and is removed: its tenant was removed", StringComparison.Ordinal);
+        var spec = new RunSpec
+        {
+            Dialect = "openai",
+            Model = "demo",
+            CreatedAt = _time.GetUtcNow() - TimeSpan.FromDays(7),
+            IsBackground = true,
+            KeepsEvents = false,
+            Body = Encoding.UTF8.GetBytes(WithModel("""{"input":"Hi","background":true}""")),
+        };
+        var (run, newer) = (new RunKey("one", ResponseId.NewChain()), new RunKey("one", ResponseId.NewChain()));
+        foreach (var (key, bytes) in new[] { (run, spec.Write()), (newer, "{\"v\":99}\nbody"u8.ToArray()) })
+        {
+            await _runs.CreateAsync(
+                new RunStart { Run = key, Spec = bytes, Events = [], MostRuns = 10, Retention = TimeSpan.FromDays(30) }, Cancellation);
+        }
+
+        var looks = 0;
+        _runs.BeforeFind = () => Interlocked.Increment(ref looks);
+        await LookTwiceAsync();
+        _time.Advance(MissingTenants.Patience - TimeSpan.FromMinutes(1));
+        await LookTwiceAsync();
+        Assert.NotNull(await _runs.GetRunAsync(run, Cancellation));
+
+        _time.Advance(TimeSpan.FromMinutes(2));
+        await LookTwiceAsync();
+
+        Assert.Null(await _runs.GetRunAsync(run, Cancellation));
+        Assert.Contains(Gateway.Logs.All, log => log.Message.Contains(run.Id.ToString(), StringComparison.Ordinal));
+        Assert.NotNull(await _runs.GetRunAsync(newer, Cancellation));
+
+        async Task LookTwiceAsync()
+        {
+            var before = Volatile.Read(ref looks);
+            await AdvanceUntilAsync(() => Volatile.Read(ref looks) >= before + 2);
+        }
     }
 
     [Fact]

@@ -170,9 +170,8 @@ public sealed class RunOutputTests
         Write(output, "a");
         await output.DrainAsync(Cancellation);
         Write(output, "b");
-        Write(output, "end");
 
-        var fence = await output.EndAsync(TimeSpan.FromHours(1));
+        var fence = await output.EndAsync(() => Write(output, "end"), TimeSpan.FromHours(1));
 
         Assert.Equal((7L, 4L, "b,end", TimeSpan.FromHours(1)), (fence.Token, fence.FirstEvent, Join(fence), fence.EventRetention));
         Write(output, "another");
@@ -194,7 +193,7 @@ public sealed class RunOutputTests
         await output.FlushAsync(Cancellation);
         await output.KeepAliveAsync(Cancellation);
         await output.AppendAsync(Bytes("entry"), Cancellation);
-        var fence = await output.EndAsync(TimeSpan.FromHours(1));
+        var fence = await output.EndAsync(static () => { }, TimeSpan.FromHours(1));
 
         Assert.Equal(["0: 0:entry"], _store.Appends);
         Assert.Empty(output.Replace(fence).Events);

@@ -99,6 +99,8 @@ internal sealed class ScriptedRunStore : IRunStore
 
     public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+    public ValueTask<bool> DropRunAsync(RunKey run, long token, bool isUnmade, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(RunKey run, long from, int most, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 

@@ -22,8 +22,7 @@ internal sealed class ModelRuns(TimeProvider time)
 
     public long EntryCount(RunKey run) => Live(run)?.Journal.Count ?? 0;
 
-    public (string Spec, bool HasBegun, bool IsCancelled)? Get(RunKey run) =>
-        Live(run) is { } live ? (Commits.Text(live.Spec), live.Token > 0, live.IsCancelled) : null;
+    public (string Spec, bool HasBegun)? Get(RunKey run) => Live(run) is { } live ? (Commits.Text(live.Spec), live.Token > 0) : null;
 
     public List<string>? Events(RunKey run) => _events.TryGetValue(run, out var log) && log.Expires > Now ? log.Events : null;
 
@@ -135,6 +134,8 @@ internal sealed class ModelRuns(TimeProvider time)
         _events.Remove(run);
         return _runs.Remove(run);
     }
+
+    public bool Drop(RunKey run, long token) => (Held(run, token) is not null || (token == 0 && Live(run)?.Token == 0)) && Delete(run);
 
     public CommitOutcome Commit(TurnCommit commit, RunFence fence)
     {

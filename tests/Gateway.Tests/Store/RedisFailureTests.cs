@@ -284,6 +284,7 @@ public sealed class RedisFailureTests
         () => store.Runs.FollowedAsync(new RunKey(Tenant, id), None).AsTask(),
         () => store.Runs.GetRunAsync(new RunKey(Tenant, id), None).AsTask(),
         () => store.Runs.DeleteRunAsync(new RunKey(Tenant, id), None).AsTask(),
+        () => store.Runs.DropRunAsync(new RunKey(Tenant, id), 1, isUnmade: true, None).AsTask(),
         () => store.Runs.ReadEventsAsync(new RunKey(Tenant, id), 0, 1, None).AsTask(),
         () => store.Runs.WatchAsync(new RunKey(Tenant, id), () => { }, None).AsTask(),
         () => store.Runs.WatchFreeAsync(() => { }, None).AsTask(),

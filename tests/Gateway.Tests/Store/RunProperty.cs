@@ -25,6 +25,7 @@ internal static class RunProperty
         Cancel,
         Follow,
         Delete,
+        Drop,
         DeleteResponse,
         TimePasses,
     }
@@ -45,6 +46,7 @@ internal static class RunProperty
                        (1, Gen.Constant(Kind.Cancel)),
                        (1, Gen.Constant(Kind.Follow)),
                        (1, Gen.Constant(Kind.Delete)),
+                       (1, Gen.Constant(Kind.Drop)),
                        (1, Gen.Constant(Kind.DeleteResponse)),
                        (4, Gen.Constant(Kind.TimePasses)))
                    from which in Gen.Choose(0, 1000)
@@ -202,6 +204,9 @@ internal static class RunProperty
                 case Kind.Delete:
                     Assert.Equal(model.Delete(run), await test.Runs.DeleteRunAsync(run, None));
                     break;
+                case Kind.Drop:
+                    Assert.Equal(model.Drop(run, token), await test.Runs.DropRunAsync(run, token, isUnmade: step.Which % 2 == 0, None));
+                    break;
                 case Kind.DeleteResponse:
                     Assert.Equal(model.DeleteResponse(run), await test.Store.DeleteAsync(run.Tenant, run.Id, None));
                     break;
@@ -216,7 +221,7 @@ internal static class RunProperty
         private async Task CompareAsync(RunKey run)
         {
             var live = await test.Runs.GetRunAsync(run, None);
-            Assert.Equal(model.Get(run), live is null ? null : (Commits.Text(live.Spec), live.HasBegun, live.IsCancelled));
+            Assert.Equal(model.Get(run), live is null ? null : (Commits.Text(live.Spec), live.HasBegun));
             Assert.Equal(model.Events(run), (await test.Runs.ReadEventsAsync(run, 0, 10_000, None)).Texts());
         }
 

@@ -21,7 +21,6 @@ public abstract class RunStoreTests
         var live = Assert.IsType<LiveRun>(await test.Runs.GetRunAsync(start.Run, None));
         Assert.Equal(Commits.Text(start.Spec), Commits.Text(live.Spec));
         Assert.False(live.HasBegun);
-        Assert.False(live.IsCancelled);
         Assert.Equal(["created", "in progress"], await EventsAsync(test, start.Run));
         Assert.Equal([start.Run], await FreeAsync(test));
     }
@@ -237,6 +236,71 @@ public abstract class RunStoreTests
         Assert.True((await test.Runs.RenewAsync(starts[0].Run, 1, Lease, None)).IsHeld);
         await test.Store.DeleteAsync(test.Tenant, starts[1].Run.Id, None);
         Assert.False(await test.Runs.ForbidAsync(starts[1].Run, TimeSpan.FromHours(24), None));
+    }
+
+    [Fact]
+    public async Task Drop_OfNothingMade_LetsTheSameRequestBeMadeAgain()
+    {
+        await using var test = await OpenAsync();
+        var starts = Enumerable.Range(0, 3).Select(n => RunStarts.Of(test.Tenant, n == 1 ? null : "a") with { Memory = TimeSpan.FromHours(24) }).ToArray();
+        foreach (var start in starts)
+        {
+            await test.Runs.CreateAsync(start, None);
+        }
+
+        Assert.True(await test.Runs.DropRunAsync(starts[0].Run, 1, isUnmade: true, None));
+        Assert.True(await test.Runs.DropRunAsync(starts[1].Run, 0, isUnmade: true, None));
+        Assert.True(await test.Runs.DropRunAsync(starts[2].Run, 1, isUnmade: false, None));
+
+        Assert.False(await test.Runs.DropRunAsync(starts[0].Run, 1, isUnmade: true, None));
+        Assert.Equal([true, true, false], await AllAsync(start => test.Runs.ForbidAsync(start.Run, TimeSpan.FromHours(24), None)));
+        Assert.Equal(new RunAdmission(null, RunRefusal.Forbidden), await test.Runs.CreateAsync(starts[0], None));
+        Assert.Empty(await FreeAsync(test));
+
+        async Task<List<bool>> AllAsync(Func<RunStart, ValueTask<bool>> ask)
+        {
+            List<bool> answers = [];
+            foreach (var start in starts)
+            {
+                answers.Add(await ask(start));
+            }
+
+            return answers;
+        }
+    }
+
+    [Fact]
+    public async Task Drop_WithoutAMemory_LeavesNone()
+    {
+        await using var test = await OpenAsync();
+        var start = RunStarts.Of(test.Tenant, "a");
+        await test.Runs.CreateAsync(start, None);
+
+        Assert.True(await test.Runs.DropRunAsync(start.Run, 1, isUnmade: true, None));
+
+        Assert.Null(await test.Runs.GetRunAsync(start.Run, None));
+        Assert.Null(await EventsAsync(test, start.Run));
+        Assert.Equal(0, await test.CountAsync());
+    }
+
+    [Fact]
+    public async Task Drop_IsAnothers_ChangesNothing()
+    {
+        await using var test = await OpenAsync();
+        var start = RunStarts.Of(test.Tenant, "a") with { Memory = TimeSpan.FromHours(24) };
+        await test.Runs.CreateAsync(start, None);
+        await test.Runs.ReleaseAsync(start.Run, 1, None);
+        Assert.False(await test.Runs.DropRunAsync(start.Run, 1, isUnmade: true, None));
+        await test.Runs.TakeAsync(start.Run, "b", Lease, None);
+
+        Assert.False(await test.Runs.DropRunAsync(start.Run, 0, isUnmade: true, None));
+        Assert.False(await test.Runs.DropRunAsync(start.Run, 1, isUnmade: true, None));
+
+        Assert.True((await test.Runs.RenewAsync(start.Run, 2, Lease, None)).IsHeld);
+        Assert.Equal(["created", "in progress"], await EventsAsync(test, start.Run));
+        await test.AdvanceAsync(Lease * 2);
+        Assert.Equal([start.Run], await FreeAsync(test));
+        Assert.False(await test.Runs.ForbidAsync(start.Run, TimeSpan.FromHours(24), None));
     }
 
     [Fact]
@@ -656,7 +720,6 @@ public abstract class RunStoreTests
         Assert.True(await test.Runs.CancelAsync(start.Run, None));
         Assert.True(await test.Runs.CancelAsync(start.Run, None));
 
-        Assert.True((await test.Runs.GetRunAsync(start.Run, None))?.IsCancelled);
         Assert.Equal([start.Run], await FreeAsync(test));
         Assert.True((await test.Runs.TakeAsync(start.Run, "a", Lease, None))?.IsCancelled);
         Assert.True((await test.Runs.RenewAsync(start.Run, 1, Lease, None)).IsCancelled);
@@ -700,7 +763,7 @@ public abstract class RunStoreTests
         Assert.Null(await test.Runs.ReadEventsAsync(foreign, 0, 10, None));
         Assert.False(await test.Runs.CancelAsync(foreign, None));
         Assert.False(await test.Runs.DeleteRunAsync(foreign, None));
-        Assert.False((await test.Runs.GetRunAsync(start.Run, None))?.IsCancelled);
+        Assert.False((await test.Runs.TakeAsync(start.Run, "a", Lease, None))?.IsCancelled);
     }
 
     [Fact]
@@ -855,6 +918,9 @@ public abstract class RunStoreTests
         var kept = await test.CountAsync();
 
         Assert.False((await test.Runs.RenewAsync(run, token, Lease, None)).IsHeld);
+
+        // Whoever has just created a run that waits may remove it while nobody has taken it.
+        Assert.False(token > 0 && await test.Runs.DropRunAsync(run, token, isUnmade: true, None));
         Assert.False(await test.Runs.AppendAsync(run, token, new RunAppend(events?.Count ?? 0, RunStarts.Many("stale"), entries, RunStarts.Many("stale")), None));
         await test.Runs.ReleaseAsync(run, token, None);
         var commit = RunStarts.Commit(test, run, token, events?.Count ?? 0, "stale");

@@ -10,7 +10,7 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 {
     private const CommandFlags Primary = CommandFlags.DemandMaster;
     private static readonly RedisValue NotFree = RedisValue.EmptyString;
-    private static readonly RedisValue[] SpecTokenCancel = ["spec", "token", "cancel"];
+    private static readonly RedisValue[] SpecAndToken = ["spec", "token"];
 
     /// <summary>A lease is prolonged far within its time, whatever the index does.</summary>
     private static readonly TimeSpan IndexPatience = TimeSpan.FromSeconds(1);
@@ -73,7 +73,10 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
         watch.ReadAsync("run_look", ct => SendAsync(db => db.HashExistsAsync(RedisKeys.Run(run), "token", Primary), ct), cancellationToken);
 
     public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) =>
-        watch.WriteAsync("run_delete", ct => connection.AcknowledgedAsync(EraseAsync(run, ct), () => [RedisKeys.Run(run)], ct), cancellationToken);
+        watch.WriteAsync("run_delete", ct => connection.AcknowledgedAsync(EraseAsync(run, RedisValue.EmptyString, isUnmade: false, ct), () => [RedisKeys.Run(run)], ct), cancellationToken);
+
+    public ValueTask<bool> DropRunAsync(RunKey run, long token, bool isUnmade, CancellationToken cancellationToken) =>
+        watch.WriteAsync("run_delete", ct => connection.AcknowledgedAsync(EraseAsync(run, token, isUnmade, ct), () => [RedisKeys.Run(run)], ct), cancellationToken);
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(
         RunKey run, long from, int most, CancellationToken cancellationToken) =>
@@ -257,21 +260,26 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
 
     private async ValueTask<LiveRun?> ReadAsync(RunKey run, CancellationToken cancellationToken)
     {
-        var found = await SendAsync(db => db.HashGetAsync(RedisKeys.Run(run), SpecTokenCancel, Primary), cancellationToken).ConfigureAwait(false);
-        return found[1].IsNull ? null : new LiveRun(found[0], HasBegun: (long)found[1] > 0, IsCancelled: found[2] == 1);
+        var found = await SendAsync(db => db.HashGetAsync(RedisKeys.Run(run), SpecAndToken, Primary), cancellationToken).ConfigureAwait(false);
+        return found[1].IsNull ? null : new LiveRun(found[0], HasBegun: (long)found[1] > 0);
     }
 
-    private async ValueTask<bool> EraseAsync(RunKey run, CancellationToken cancellationToken)
+    private async ValueTask<bool> EraseAsync(RunKey run, RedisValue token, bool isUnmade, CancellationToken cancellationToken)
     {
         // Not sent again when the reply was lost: the second one would say that there was none.
         var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
         var deleted = (long)await _patience.RunAsync(
             () => db.ScriptEvaluateAsync(
                 RedisScripts.RunDelete,
-                [.. Keys(run), RedisKeys.Conversation(run.Tenant, run.Id.Chain)],
-                [Name(RedisKeys.RunChannel(run)), run.Id.Self]), cancellationToken)
+                [.. Keys(run), RedisKeys.Conversation(run.Tenant, run.Id.Chain), RedisKeys.RunMemory(run)],
+                [Name(RedisKeys.RunChannel(run)), run.Id.Self, token, isUnmade ? 1 : 0]), cancellationToken)
             .WaitAsync(cancellationToken).ConfigureAwait(false);
-        await ForgetAsync(run, cancellationToken).ConfigureAwait(false);
+        if (deleted == 1 || token == RedisValue.EmptyString)
+        {
+            // Another's run stays where it is looked for.
+            await ForgetAsync(run, cancellationToken).ConfigureAwait(false);
+        }
+
         return deleted == 1;
     }
 

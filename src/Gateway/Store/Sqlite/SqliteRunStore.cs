@@ -81,17 +81,11 @@ internal sealed class SqliteRunStore(SqliteResponseStore store, TimeProvider tim
     public ValueTask<bool> IsLiveAsync(RunKey run, CancellationToken cancellationToken) =>
         store.ReadAsync("run_look", session => SqliteRuns.IsLive(session, run, Now), cancellationToken);
 
-    public async ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken)
-    {
-        var isDeleted = await store.WriteAsync("run_delete", session => SqliteRuns.Delete(session, run, Now), cancellationToken)
-            .ConfigureAwait(false);
-        if (isDeleted)
-        {
-            Ended(run);
-        }
+    public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) =>
+        EraseAsync(run, session => SqliteRuns.Delete(session, run, Now), cancellationToken);
 
-        return isDeleted;
-    }
+    public ValueTask<bool> DropRunAsync(RunKey run, long token, bool isUnmade, CancellationToken cancellationToken) =>
+        EraseAsync(run, session => SqliteRuns.Drop(session, run, token, isUnmade, Now), cancellationToken);
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(
         RunKey run, long from, int most, CancellationToken cancellationToken) =>
@@ -108,6 +102,17 @@ internal sealed class SqliteRunStore(SqliteResponseStore store, TimeProvider tim
     {
         store.Erased();
         _followers.Wake(run);
+    }
+
+    private async ValueTask<bool> EraseAsync(RunKey run, Func<SqliteSession, bool> erase, CancellationToken cancellationToken)
+    {
+        var isDeleted = await store.WriteAsync("run_delete", erase, cancellationToken).ConfigureAwait(false);
+        if (isDeleted)
+        {
+            Ended(run);
+        }
+
+        return isDeleted;
     }
 
     private void WakeWaiting() => _waiting.Wake(string.Empty);

@@ -169,6 +169,22 @@ internal static class SqliteRuns
         return true;
     }
 
+    /// <summary>Deletes a run for whoever holds it (run-delete.lua).</summary>
+    public static bool Drop(SqliteSession session, RunKey key, long token, bool isUnmade, long now)
+    {
+        if (Live(session, key, now) is not { } run || run.Token != token || (run.Owner is null && token > 0) || !Delete(session, key, now))
+        {
+            return false;
+        }
+
+        if (isUnmade)
+        {
+            SqliteWrites.Change(session, key.Tenant, MemoryOf(key), LetIn, Forbidden);
+        }
+
+        return true;
+    }
+
     /// <summary>The run while the token is its own.</summary>
     public static SqliteRun? Held(SqliteSession session, RunKey key, long token, long now) =>
         Live(session, key, now) is { Owner: not null } run && run.Token == token ? run : null;
@@ -213,7 +229,7 @@ internal static class SqliteRuns
     }
 
     public static LiveRun? Get(SqliteSession session, RunKey key, long now) =>
-        Live(session, key, now) is { } run ? new LiveRun(Spec(session, run), HasBegun: run.Token > 0, run.IsCancelled) : null;
+        Live(session, key, now) is { } run ? new LiveRun(Spec(session, run), HasBegun: run.Token > 0) : null;
 
     /// <summary>Runs that are free, an equal share of each tenant, the longest waiting first (run-find.lua).</summary>
     public static IReadOnlyList<RunKey> FindFree(SqliteSession session, int most, long now)
@@ -305,7 +321,9 @@ internal static class SqliteRuns
 
     /// <summary>Whether a run was let in or forbidden is said once, as a claim. False when the other was said before.</summary>
     private static bool Remember(SqliteSession session, RunKey key, string what, TimeSpan memory, long now) =>
-        SqliteWrites.Claim(session, key.Tenant, $"run:{key.Id}", what, now + Milliseconds(memory), now);
+        SqliteWrites.Claim(session, key.Tenant, MemoryOf(key), what, now + Milliseconds(memory), now);
+
+    private static string MemoryOf(RunKey key) => $"run:{key.Id}";
 
     private static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
 

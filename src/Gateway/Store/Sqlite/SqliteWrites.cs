@@ -74,6 +74,10 @@ internal static class SqliteWrites
             "UPDATE claim SET expires = $3 WHERE tenant = $1 AND name = $2 AND expires < $3 AND expires > $4",
             tenant, ClaimName.Of(name), expires, now).ExecuteNonQuery();
 
+    /// <summary>Gives a claim to another owner, for as long as it is kept anyway.</summary>
+    public static void Change(SqliteSession session, string tenant, string name, string from, string to) =>
+        session.Prepare("UPDATE claim SET owner = $4 WHERE tenant = $1 AND name = $2 AND owner = $3", tenant, ClaimName.Of(name), from, to).ExecuteNonQuery();
+
     /// <summary>Gives a claim back (release.lua).</summary>
     public static bool Release(SqliteSession session, string tenant, string name, string owner) =>
         GiveBack(session, tenant, ClaimName.Of(name), owner);
