@@ -1,5 +1,4 @@
 using System.Net.Http.Headers;
-using Gateway.Runs;
 using Gateway.Store;
 using Gateway.Testing;
 using Gateway.Testing.Redis;
@@ -305,18 +304,6 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
     }
 
     [Fact]
-    public async Task Run_OfANewerVersion_IsNotABug()
-    {
-        var runs = await UseLateRunsAsync();
-        Gateway.AllowedErrors = static _ => true;
-        var run = new RunKey("default", ResponseId.NewChain());
-        await runs.CreateAsync(
-            new RunStart { Run = run, Spec = "{\"v\":99}\nbody"u8.ToArray(), Events = [], MostRuns = 100, Retention = TimeSpan.FromHours(1) }, Cancellation);
-
-        (await GetAsync($"/v1/responses/{run.Id}")).AssertError(503, "store_unavailable", null, "server_error");
-    }
-
-    [Fact]
     public async Task Renewal_OfOneRunHangs_TheOthersAreCancelledInTime()
     {
         var runs = await UseLateRunsAsync();
@@ -342,66 +329,6 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
 
         Assert.Equal(200, (int)response.StatusCode);
         Assert.EndsWith("data: [DONE]\n\n", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task TerminalEvent_IsNotTold_BeforeTheResponseIsKept()
-    {
-        var early = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var options = new SlowOptions(new RunOptions { EventInterval = TimeSpan.FromSeconds(3) });
-        await UseOwnUpstreamAsync();
-        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with
-        {
-            ConfigureServices = services =>
-            {
-                Decorate(services);
-                services.AddSingleton<Microsoft.Extensions.Options.IOptions<RunOptions>>(options);
-            },
-        });
-        var runs = (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
-        runs.AfterAppend = append =>
-        {
-            if (append.Entries.Count > 0)
-            {
-                // The round is made: who asks next is about to end the response, and is held up a moment.
-                options.Before = () => early.Task.Wait(TimeSpan.FromSeconds(6));
-            }
-
-            if (append.Events.Any(json => System.Text.Encoding.UTF8.GetString(json.Span).Contains("response.completed", StringComparison.Ordinal)))
-            {
-                early.TrySetResult();
-            }
-        };
-        // What comes between the holds waits for its batch; the end comes before that goes.
-        var script = new ChatStream().Role().Text("Hel").Hold().Text("lo").Hold().Finish("stop").Done().ToScript();
-        Upstream.Enqueue(script);
-        using var response = await OpenAsync("""{"input":"Hi"}""");
-        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
-        await ReadEventsAsync(reader, 6);
-        foreach (var hold in script.Steps.OfType<HoldStep>())
-        {
-            hold.Release();
-            await Task.Delay(200, Cancellation);
-        }
-
-        await reader.ReadToEndAsync(Cancellation);
-        Assert.False(early.Task.IsCompleted, "The terminal event was stored, and told, before the commit.");
-    }
-
-    private sealed class SlowOptions(RunOptions value) : Microsoft.Extensions.Options.IOptions<RunOptions>
-    {
-        public Action? Before { get; set; }
-
-        public RunOptions Value
-        {
-            get
-            {
-                var before = Before;
-                Before = null;
-                before?.Invoke();
-                return value;
-            }
-        }
     }
 
     private static async Task<System.Text.Json.JsonElement> PostHereAsync(TestGateway gateway, string path, string json)

@@ -29,9 +29,6 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before a run is deleted.</summary>
     public Func<RunKey, Task>? BeforeDelete { get; set; }
 
-    /// <summary>Runs behind each append.</summary>
-    public Action<RunAppend>? AfterAppend { get; set; }
-
     /// <summary>Nobody can be told of free runs.</summary>
     public bool IsDeaf { get; set; }
 
@@ -126,12 +123,8 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         return await store.RenewAsync(run, token, lease, cancellationToken);
     }
 
-    public async ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken)
-    {
-        var isTaken = await store.AppendAsync(run, token, append, cancellationToken);
-        AfterAppend?.Invoke(append);
-        return isTaken;
-    }
+    public ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken) =>
+        store.AppendAsync(run, token, append, cancellationToken);
 
     public ValueTask ReleaseAsync(RunKey run, long token, CancellationToken cancellationToken) => store.ReleaseAsync(run, token, cancellationToken);
 

@@ -59,6 +59,38 @@ public sealed class RunOutputTests
     }
 
     [Fact]
+    public async Task TerminalEvent_IsWrittenOnlyWhenNothingIsSentAnyMore()
+    {
+        using var control = new RunControl();
+        await using var output = NewOutput(control);
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var sending = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _store.Before = async _ =>
+        {
+            sending.TrySetResult();
+            await gate.Task;
+        };
+        Write(output, "a");
+        await output.FlushAsync(Cancellation);
+        await sending.Task.WaitAsync(Cancellation);
+
+        // Told with what is being sent, it would be told before the commit, which may still fail.
+        var isWritten = false;
+        var ending = output.EndAsync(
+            () =>
+            {
+                isWritten = true;
+                Write(output, "end");
+            },
+            TimeSpan.FromHours(1));
+        Assert.False(isWritten);
+        gate.SetResult();
+
+        Assert.Equal(["end"], (await ending).Events.Select(json => Encoding.UTF8.GetString(json.Span)));
+        Assert.Equal(["0:a 0:"], _store.Appends);
+    }
+
+    [Fact]
     public async Task Entry_IsSentAtOnce_BehindTheEventsBeforeIt()
     {
         using var control = new RunControl();
