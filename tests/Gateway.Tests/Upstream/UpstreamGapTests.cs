@@ -6,8 +6,10 @@ using Gateway.Upstream.Probing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Health;
@@ -34,6 +36,52 @@ public sealed class UpstreamGapTests
         host.Reload(("Gateway:Upstreams:main:MaxConcurrentRequests", "5"));
 
         Assert.NotNull(host.Routes.Find("found"));
+    }
+
+    [Fact]
+    public async Task Reload_NothingIsConfiguredAnyMore_TheLastUpstreamsStay()
+    {
+        // A settings file that is away or empty while it is replaced; the demo is for a gateway that starts with nothing.
+        var path = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.json");
+        await File.WriteAllTextAsync(path, """{"Gateway":{"Upstreams":{"main":{"Address":"http://127.0.0.1:1/v1","Models":["m"]}}}}""");
+        var root = new ConfigurationBuilder().AddJsonFile(path, optional: true).Build();
+        using var registry = new UpstreamRegistry(root, NullLogger<UpstreamRegistry>.Instance);
+
+        File.Delete(path);
+        root.Reload();
+
+        Assert.Equal("main", Assert.Single(registry.All).Name);
+    }
+
+    [Fact]
+    public async Task Count_ByATokenizer_TakesNoPlaceOfARequest()
+    {
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var server = await FakeServer.StartAsync(async context =>
+        {
+            if (context.Request.Path.Value!.EndsWith("tokenize", StringComparison.Ordinal))
+            {
+                asked.SetResult();
+                await FakeServer.HangAsync(context);
+                return;
+            }
+
+            await context.Response.WriteAsync("{}");
+        });
+        var settings = UpstreamHost.Settings(server.Address);
+        settings["Gateway:Upstreams:main:MaxConcurrentRequests"] = "1";
+        settings["Gateway:Upstreams:main:Profile"] = "vllm";
+        await using var host = await UpstreamHost.StartAsync(settings, s => s.AddSingleton<TimeProvider>(_time));
+        using var leaves = new CancellationTokenSource();
+        var counting = host.Get<TokenizerClient>().CountAsync(
+            host.Routes.Find("m")!.First, """{"model":"m","messages":[{"role":"user","content":"Hi"}]}"""u8.ToArray(), null, leaves.Token).AsTask();
+        await asked.Task.WaitAsync(TimeSpan.FromSeconds(5));
+
+        await using var reply = await host.SendAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+
+        Assert.Equal(UpstreamFailure.None, reply.Failure);
+        await leaves.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => counting);
     }
 
     [Fact]
