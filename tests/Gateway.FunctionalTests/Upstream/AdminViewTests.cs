@@ -37,6 +37,18 @@ public sealed class AdminViewTests(GatewayFixture fixture) : FunctionalTest(fixt
     }
 
     [Fact]
+    public async Task Upstreams_SeveralServeAModel_EachNamesIt()
+    {
+        await UseOwnGatewayAsync(
+            ("Gateway:Admin:Keys:0", "root"), ("Gateway:Upstreams:other:Address", Upstream.Address.AbsoluteUri), ("Gateway:Upstreams:other:Profile", "generic"),
+            ("Gateway:Upstreams:other:Models:0", GatewayFixture.Model));
+
+        var upstreams = (await GetAsync("/admin/upstreams", "root")).AssertOk().Each("data").ToList();
+
+        Assert.All(upstreams, upstream => Assert.Equal([GatewayFixture.Model], upstream.Each("models").Select(model => model.GetString())));
+    }
+
+    [Fact]
     public async Task Upstreams_CountFailuresAndWhatIsInFlight()
     {
         await UseOwnGatewayAsync(("Gateway:Admin:Keys:0", "root"));
