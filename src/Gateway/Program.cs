@@ -1,1 +1,1 @@
-return await Gateway.Hosting.GatewayApplication.RunAsync(args);
+return args is ["check", .. var rest] ? await Gateway.Check.CheckCommand.RunAsync(rest) : await Gateway.Hosting.GatewayApplication.RunAsync(args);

@@ -74,6 +74,32 @@ public sealed class GatewayStartTests : IAsyncDisposable
         await EndAsync(gateway);
     }
 
+    /// <summary>The hook of "helm test", with the arguments and the key that the chart gives it, against the gateway that the chart starts.</summary>
+    [Fact]
+    public async Task Test_PassesAgainstWhatTheChartStarts()
+    {
+        var upstream = await StartUpstreamAsync();
+        var redis = Keep(await RedisProcess.StartAsync("--requirepass", "password-of-redis"));
+        var manifests = await Manifests.OfAsync("production", "test.only={health,models,basic,chain}");
+        var secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>
+        {
+            ["vllm"] = new Dictionary<string, string> { ["api-key"] = "key-of-the-upstream" },
+            ["redis-auth"] = new Dictionary<string, string> { ["password"] = "password-of-redis" },
+            ["acme-key"] = new Dictionary<string, string> { ["sha256"] = "key-of-acme", ["clear"] = "key-of-acme" },
+        };
+        upstream.Default = request => (ChatAnswer.Say("Hello.") with { Usage = new ChatUsage(request["messages"]!.ToJsonString().Length, 7) }).For(request);
+        using var pod = new MountedPod(manifests, manifests.Workload(), secrets, Host("http://vllm.models.svc:8000/v1", upstream), ("redis.data.svc:6379", redis.EndPoint));
+        var gateway = await StartAsync(pod);
+        using var hook = new MountedPod(manifests, manifests.One("Pod", "-check"), secrets, ("http://gw-responses-gateway:8080", gateway.BaseAddress.AbsoluteUri));
+
+        var (exitCode, output) = await hook.RunAsync(Cancellation);
+
+        Assert.True(exitCode == 0, output);
+        Assert.Contains("4 pass, 0 limited, 0 fail, 0 skipped", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("key-of-acme", output, StringComparison.Ordinal);
+        await EndAsync(gateway);
+    }
+
     [Fact]
     public async Task ExistingSecret_IsReadOverTheConfiguration_AndAgainWhenItChanges()
     {

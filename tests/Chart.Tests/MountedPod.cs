@@ -36,8 +36,8 @@ internal sealed class MountedPod : IDisposable
         _container = _pod.Containers()[0];
         _secrets = secrets ?? new Dictionary<string, IReadOnlyDictionary<string, string>>();
         _replacements = replacements;
-        // All at once, so that what was put in is not found again.
-        _mounts = new Regex($@"(?<![\w./-])({string.Join('|', _container.List("volumeMounts").Select(mount => Regex.Escape(mount.Text("mountPath")!)))})(?![\w.-])");
+        // All at once, so that what was put in is not found again; nothing where nothing is mounted.
+        _mounts = new Regex($@"(?<![\w./-])({string.Join('|', _container.List("volumeMounts").Select(mount => Regex.Escape(mount.Text("mountPath")!)).DefaultIfEmpty("(?!)"))})(?![\w.-])");
         foreach (var mount in _container.List("volumeMounts"))
         {
             Mount(mount);
@@ -54,6 +54,18 @@ internal sealed class MountedPod : IDisposable
         Assert.Equal(_container.List("ports").Single().Text("containerPort"), port);
         start.Environment["ASPNETCORE_URLS"] = "http://127.0.0.1:0";
         return start;
+    }
+
+    /// <summary>Runs the gateway's executable with the container's arguments and environment to its end.</summary>
+    public async Task<(int ExitCode, string Output)> RunAsync(CancellationToken cancellationToken)
+    {
+        var start = Start(typeof(Gateway.Hosting.GatewayApplication).Assembly.Location, _root.Path);
+        start.RedirectStandardOutput = start.RedirectStandardError = true;
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
+        var errors = process.StandardError.ReadToEndAsync(cancellationToken);
+        await process.WaitForExitAsync(cancellationToken);
+        return (process.ExitCode, await output + await errors);
     }
 
     /// <summary>An executable of .NET with the container's arguments and environment.</summary>

@@ -336,10 +336,21 @@ public sealed partial class PolicyTests
 
         var pod = manifests.One("Pod", "-check");
         Assert.Equal("test", pod.Text("metadata", "annotations", "helm.sh/hook"));
+        Assert.Equal("before-hook-creation", pod.Text("metadata", "annotations", "helm.sh/hook-delete-policy"));
         var container = pod.Containers()[0];
         Assert.Equal(manifests.Workload().Pod()!.Containers()[0].Text("image"), container.Text("image"));
-        Assert.Equal("""["check","--url","http://gw-responses-gateway:8080","--model","qwen3-8b"]""", container.At("args")!.ToJsonString());
+        Assert.Equal("""["check","--url","http://gw-responses-gateway:8080","--model","qwen3-8b","--timeout","60"]""", container.At("args")!.ToJsonString());
         Assert.Equal("acme-key", container.List("env").Single(variable => variable.Text("name") == "GATEWAY_API_KEY").Text("valueFrom", "secretKeyRef", "name"));
+    }
+
+    [Fact]
+    public async Task Test_AsksAsTheValuesSay()
+    {
+        var container = (await Manifests.OfAsync("anonymous", "test.adminKeySecret.name=root-key", "test.timeoutSeconds=5", "test.only={basic,stream}")).One("Pod", "-check").Containers()[0];
+
+        Assert.Equal("""["check","--url","http://gw-responses-gateway:8080","--model","demo","--timeout","5","--only","basic,stream"]""", container.At("args")!.ToJsonString());
+        Assert.Equal("""[{"name":"GATEWAY_ADMIN_KEY","valueFrom":{"secretKeyRef":{"name":"root-key","key":"key"}}}]""", container.At("env")!.ToJsonString());
+        Assert.Null((await Manifests.OfAsync("anonymous")).One("Pod", "-check").Containers()[0].At("env"));
     }
 
     /// <summary>A value for a schema in which every text that may be a secret is marked; texts that are none are left out.</summary>

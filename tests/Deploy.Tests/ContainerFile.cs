@@ -25,6 +25,9 @@ internal sealed partial class ContainerFile
 
     public IEnumerable<string> EntryPoint => JsonSerializer.Deserialize<string[]>(Of(Final, "ENTRYPOINT").Single())!;
 
+    /// <summary>The command that asks how the container is, without its options; empty where there is none.</summary>
+    public IEnumerable<string> HealthCheck => Of(Final, "HEALTHCHECK").SingleOrDefault() is { } check ? JsonSerializer.Deserialize<string[]>(check[(check.IndexOf("CMD ", StringComparison.Ordinal) + 4)..])! : [];
+
     /// <summary>The variables that the image sets.</summary>
     public IEnumerable<(string Name, string Value)> Environment => Of(Final, "ENV")
         .SelectMany(line => Assignment().Matches(line))

@@ -124,17 +124,36 @@ public sealed partial class ContainerTests
         Assert.True(File.GetUnixFileMode(Path.Combine(app, "gateway")).HasFlag(UnixFileMode.OtherExecute));
         Assert.Equal(["/app/gateway"], file.EntryPoint);
 
-        await using var gateway = await GatewayProcess.StartAsync(Contain(file, app, data));
+        await using var gateway = await GatewayProcess.StartAsync(Contain(file, app, data, file.EntryPoint));
         using var content = new StringContent("""{"model":"demo","input":"Hello"}""", Encoding.UTF8, "application/json");
         using var response = await gateway.Client.PostAsync(new Uri("/v1/responses", UriKind.Relative), content, TestContext.Current.CancellationToken);
 
         Assert.Contains("\"status\":\"completed\"", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         // What it keeps is where the image says, and it had nowhere else to put it.
         Assert.True(File.Exists(Path.Combine(data, "gateway.db")));
+
+        // The image's check finds it well, in the same surroundings, and says so when it is gone.
+        var check = Contain(file, app, data, [.. file.HealthCheck, "--url", gateway.BaseAddress.AbsoluteUri]);
+        await Tool.SucceedAsync(check.FileName, check.ArgumentList);
+        await gateway.KillAsync();
+        Assert.Equal(1, (await Tool.RunAsync(check.FileName, check.ArgumentList)).ExitCode);
     }
 
-    /// <summary>The program in bubblewrap, as the container file has it.</summary>
-    private static ProcessStartInfo Contain(ContainerFile file, string app, string data)
+    [Fact]
+    public void Image_AsksItselfWithinTheTimeItHas()
+    {
+        var file = new ContainerFile("deploy/Dockerfile");
+        var options = ContainerFile.Of(file.Final, "HEALTHCHECK").Single();
+
+        Assert.Equal([.. file.EntryPoint, "check", "--only", "health", "--timeout", "2"], file.HealthCheck);
+        // The start of the program comes on top of what it waits for an answer.
+        Assert.Contains("--timeout=5s", options, StringComparison.Ordinal);
+        // Where the check asks when it is told nothing else.
+        Assert.Contains(("ASPNETCORE_HTTP_PORTS", "8080"), file.Environment);
+    }
+
+    /// <summary>A command in bubblewrap, in what the container file makes.</summary>
+    private static ProcessStartInfo Contain(ContainerFile file, string app, string data, IEnumerable<string> run)
     {
         // …/dotnet/shared/Microsoft.NETCore.App/10.0.x/
         var dotnet = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
@@ -151,7 +170,7 @@ public sealed partial class ContainerTests
             command.AddRange(name == "ASPNETCORE_HTTP_PORTS" ? ["--setenv", "ASPNETCORE_URLS", "http://127.0.0.1:0"] : ["--setenv", name, value]);
         }
 
-        command.AddRange(file.EntryPoint);
+        command.AddRange(run);
         if (Environment.UserName == "root")
         {
             var user = ContainerFile.Of(file.Final, "USER").Single().Split(':');

@@ -6,20 +6,27 @@ namespace Gateway.Testing;
 /// <summary>One measurement with its tags.</summary>
 public sealed record CollectedMeasurement(string Instrument, double Value, IReadOnlyDictionary<string, object?> Tags);
 
-/// <summary>Keeps what the meters of one gateway measure: meters made by its own <see cref="IMeterFactory"/>, so that gateways side by side do not mix.</summary>
+/// <summary>
+/// Keeps what the meters of one gateway measure: meters made by its own <see cref="IMeterFactory"/>, so that gateways side by side do not mix. Not the
+/// server's memory pool, which measures every block that it gives out.
+/// </summary>
 public sealed class CollectedMetrics : IDisposable
 {
-    private const int MaxKept = 100_000;
+    /// <summary>How many measurements are kept; with more no sum is right, and asking for one is an error.</summary>
+    public const int MaxKept = 100_000;
+
+    private const string MemoryPool = "aspnetcore.memory_pool.";
 
     private readonly MeterListener _listener = new();
     private readonly ConcurrentQueue<CollectedMeasurement> _measurements = new();
+    private volatile bool _isFull;
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public CollectedMetrics(IMeterFactory factory)
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (ReferenceEquals(instrument.Meter.Scope, factory))
+            if (ReferenceEquals(instrument.Meter.Scope, factory) && !instrument.Name.StartsWith(MemoryPool, StringComparison.Ordinal))
             {
                 listener.EnableMeasurementEvents(instrument);
             }
@@ -30,7 +37,10 @@ public sealed class CollectedMetrics : IDisposable
         _listener.Start();
     }
 
-    public IEnumerable<CollectedMeasurement> Of(string instrument) => _measurements.Where(m => m.Instrument == instrument);
+    /// <exception cref="InvalidOperationException">There were more than are kept.</exception>
+    public IEnumerable<CollectedMeasurement> Of(string instrument) => _isFull
+        ? throw new InvalidOperationException($"More than {MaxKept} measurements were made: some are not kept.")
+        : _measurements.Where(m => m.Instrument == instrument);
 
     /// <summary>The sum of an instrument's measurements: a counter's value, or that of an up-down counter.</summary>
     public double Sum(string instrument) => Of(instrument).Sum(m => m.Value);
@@ -77,6 +87,10 @@ public sealed class CollectedMetrics : IDisposable
         if (_measurements.Count < MaxKept)
         {
             _measurements.Enqueue(new CollectedMeasurement(instrument.Name, value, new Dictionary<string, object?>(tags.ToArray())));
+        }
+        else
+        {
+            _isFull = true;
         }
 
         Interlocked.Exchange(ref _next, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();

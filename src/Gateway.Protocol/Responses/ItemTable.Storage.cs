@@ -22,7 +22,8 @@ public static partial class ItemTable
         {
             if (member.Is("type"u8))
             {
-                row = FindRow(member.Value);
+                // A newer version may have stored a type that this one does not know: that is no reference because it has an id.
+                row = FindRow(member.Value) ?? (JsonView.IsString(member.Value) ? Row(ItemKind.Unknown) : null);
             }
             else if (member.Is("id"u8))
             {

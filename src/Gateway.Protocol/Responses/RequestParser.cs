@@ -117,7 +117,7 @@ public static partial class RequestParser
             ReasoningContext = reasoning.Context,
             ReasoningMode = reasoning.Mode,
             TruncationAuto = members.Enum("truncation", RequestFields.Truncations) == "auto",
-            ToolsJson = members.Has("tools") ? parser.Echo() : default,
+            ToolsJson = parser.Echo(),
             Tools = tools,
             Servers = parser.Servers,
             ToolChoiceJson = members.Raw("tool_choice"),
@@ -269,7 +269,7 @@ public static partial class RequestParser
         RequestMembers members, RequestRules rules, Item[] input, out ToolParser parser, out ToolChoice choice)
     {
         choice = ToolChoice.Auto;
-        parser = new ToolParser(rules.MaxTools, rules.ServerTools, echoes: true);
+        parser = new ToolParser(rules.MaxTools, rules.ServerTools, echoes: members.Has("tools"));
         if (parser.ReadArray(members.RawArray("tools", "an array of objects"), "tools") is { } error)
         {
             members.Fail(error);

@@ -8,27 +8,40 @@ namespace Gateway.Protocol.Translation;
 /// </summary>
 public sealed class CallNotes
 {
+    // Most responses have nothing to remember.
+    private Dictionary<string, string>? _upstreamIds;
+    private Dictionary<string, HiddenCall>? _hidden;
+    private HashSet<string>? _roundStarts;
+    private HashSet<string>? _abandoned;
+    private Dictionary<string, McpToolFilter?>? _lists;
+
     /// <summary>The upstream's own ids of calls, which some models want back to the letter, where they differ.</summary>
-    public Dictionary<string, string> UpstreamIds { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, string> UpstreamIds => _upstreamIds ??= new(StringComparer.Ordinal);
 
     /// <summary>What the model sees of server-run calls whose items do not hold it.</summary>
-    public Dictionary<string, HiddenCall> Hidden { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, HiddenCall> Hidden => _hidden ??= new(StringComparer.Ordinal);
 
     /// <summary>
     /// The calls with which a round of the model began: the server-run calls before them were answered before these were made.
     /// </summary>
-    public HashSet<string> RoundStarts { get; } = new(StringComparer.Ordinal);
+    public HashSet<string> RoundStarts => _roundStarts ??= new(StringComparer.Ordinal);
 
     /// <summary>
     /// Items of rounds that were given up and made anew: clients were told of them, the model has never said them. Calls among them count all
     /// the same, since clients may answer them.
     /// </summary>
-    public HashSet<string> Abandoned { get; } = new(StringComparer.Ordinal);
+    public HashSet<string> Abandoned => _abandoned ??= new(StringComparer.Ordinal);
 
     /// <summary>What a server's list of tools was limited to when it was made (<c>allowed_tools</c>); null for a whole one.</summary>
-    public Dictionary<string, McpToolFilter?> Lists { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, McpToolFilter?> Lists => _lists ??= new(StringComparer.Ordinal);
 
-    public bool IsEmpty => UpstreamIds.Count == 0 && Hidden.Count == 0 && RoundStarts.Count == 0 && Abandoned.Count == 0 && Lists.Count == 0;
+    public bool IsEmpty => this is
+    {
+        _upstreamIds: null or { Count: 0 }, _hidden: null or { Count: 0 }, _roundStarts: null or { Count: 0 }, _abandoned: null or { Count: 0 }, _lists: null or { Count: 0 },
+    };
+
+    /// <summary>The item is of a round that was given up.</summary>
+    public bool IsAbandoned(Item item) => _abandoned is { Count: > 0 } && _abandoned.Contains(item.Id);
 
     /// <summary>Remembers a call.</summary>
     public void Add(string id, string? upstreamId, HiddenCall? hidden = null, bool startsRound = false)
@@ -53,6 +66,11 @@ public sealed class CallNotes
     public void Add(CallNotes notes)
     {
         ArgumentNullException.ThrowIfNull(notes);
+        if (notes.IsEmpty)
+        {
+            return;
+        }
+
         foreach (var (id, upstreamId) in notes.UpstreamIds)
         {
             UpstreamIds[id] = upstreamId;

@@ -99,7 +99,7 @@ internal sealed partial class MessageAssembler
     private ApiError? Add(int index)
     {
         var item = _chat.Items[index];
-        if (item.Kind is ItemKind.Message or ItemKind.Reasoning && _chat.Notes.Abandoned.Count > 0 && _chat.Notes.Abandoned.Contains(item.Id))
+        if (item.Kind is ItemKind.Message or ItemKind.Reasoning && _chat.Notes.IsAbandoned(item))
         {
             return null;
         }

@@ -122,6 +122,7 @@ internal sealed class ConversationLoader(
                 Tenant = tenant.Name,
                 Id = id,
                 Token = lease?.Hold.Token,
+                IsRuns = lease is { Hold.IsRuns: true },
                 Lease = options.Value.ConversationLease,
                 MostBytes = mostBytes,
                 Retention = tenant.Policy.RetentionOf(RetentionClass.Conversations),
@@ -216,7 +217,7 @@ internal sealed class ConversationLoader(
     }
 
     private async ValueTask<bool> IsRunningAsync(string tenant, string previous, CancellationToken cancellationToken) =>
-        ResponseId.TryParse(previous, out var id) && await runs.GetRunAsync(new RunKey(tenant, id), cancellationToken) is not null;
+        ResponseId.TryParse(previous, out var id) && await runs.IsLiveAsync(new RunKey(tenant, id), cancellationToken);
 
     private static List<Item> Join(IReadOnlyList<Turn> turns, IReadOnlyList<Item> input)
     {

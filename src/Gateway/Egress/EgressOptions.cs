@@ -1,14 +1,19 @@
 namespace Gateway.Egress;
 
-/// <summary>Where the gateway goes when a client sends it somewhere: the part of <c>Gateway:Tools</c> that is about connections.</summary>
+/// <summary>
+/// Where the gateway goes when a client sends it somewhere (see <see href="security.md#urls-that-requests-name">security</see>). A host is written
+/// as a name (<c>tools.internal</c>), every name below one (<c>*.internal</c>), an address, or a range in CIDR form (<c>10.1.0.0/16</c>), each with a
+/// port (<c>tools.internal:8443</c>, <c>10.1.0.0/16:8443</c>) or for every port. IPv6 stands in brackets when a port follows:
+/// <c>[fd00::/8]:8443</c>.
+/// </summary>
 internal sealed class EgressOptions
 {
     public const string Section = "Gateway:Tools";
 
     /// <summary>
-    /// Hosts that may be reached although their address is not public: name, <c>*.name</c>, address or CIDR range, each with <c>:port</c> or
-    /// for every port. A cloud's metadata service needs its very address. Default none: only public addresses.
+    /// Hosts that may be reached although their address is not public. A cloud's metadata service needs its very address.
     /// </summary>
+    /// <value>Default: none: only public addresses</value>
     public IReadOnlyList<string> AllowedHosts { get; set; } = [];
 
     /// <summary>Limits of each request.</summary>

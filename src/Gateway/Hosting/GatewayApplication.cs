@@ -86,19 +86,19 @@ internal static class GatewayApplication
         }
     }
 
-    /// <summary>The sections of features that Hosting itself does not know.</summary>
+    /// <summary>The sections of features that Hosting itself does not know, in the order in which the documentation tells them.</summary>
     private static void AddKnownSections(IServiceCollection services)
     {
-        services.AddKnownSection("Runs", typeof(RunOptions));
-        services.AddKnownSection("Store", typeof(StoreOptions));
-        services.AddKnownSection("Secrets", typeof(SecretsOptions));
         services.AddKnownSection("Upstreams", typeof(Dictionary<string, UpstreamOptions>));
         services.AddKnownSection("Routing", typeof(RoutingOptions));
         services.AddKnownSection("Discovery", typeof(DiscoveryOptions));
         services.AddKnownSection("Probing", typeof(ProbingOptions));
         services.AddKnownSection("Passthrough", typeof(PassthroughOptions));
-        services.AddKnownSection("Tools", typeof(EgressOptions));
+        services.AddKnownSection("Store", typeof(StoreOptions));
+        services.AddKnownSection("Runs", typeof(RunOptions));
+        services.AddKnownSection("Secrets", typeof(SecretsOptions));
         services.AddKnownSection("Tools", typeof(ToolsOptions));
+        services.AddKnownSection("Tools", typeof(EgressOptions));
     }
 
     /// <summary>What an operator can do something about; empty for everything else, which is a bug and ends with its stack trace.</summary>
@@ -107,7 +107,8 @@ internal static class GatewayApplication
         OptionsValidationException e => [.. e.Failures],
         AggregateException e when e.InnerExceptions.All(inner => OperatorMessages(inner).Count > 0) => [.. e.InnerExceptions.SelectMany(OperatorMessages)],
         // A file that is not JSON, an address in use.
-        StartupException or InvalidDataException or IOException => [exception.Message],
+        // Or a store that can not be opened: its folder is in use, or a newer version has it.
+        StartupException or InvalidDataException or IOException or StoreUnavailableException => [exception.Message],
         // A value that is not of the option's type. The message names key and value.
         InvalidOperationException { Source: "Microsoft.Extensions.Configuration.Binder" } => [exception.Message],
         _ => [],

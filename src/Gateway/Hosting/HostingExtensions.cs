@@ -26,12 +26,12 @@ internal static class HostingExtensions
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
         services.AddHostedService<StartupReport>();
         services.AddSingleton<IReadinessPart, ProcessReadiness>();
-        services.AddKnownSection("Hosting", typeof(HostingOptions));
-        services.AddKnownSection("Limits", typeof(LimitsOptions));
-        services.AddKnownSection(nameof(AccessOptions.Policy), typeof(PolicyOptions));
-        services.AddKnownSection(nameof(AccessOptions.Tenants), typeof(Dictionary<string, TenantOptions>));
-        services.AddKnownSection(nameof(AccessOptions.Admin), typeof(AdminOptions));
         services.AddKnownSection(nameof(AccessOptions.AllowAnonymous), typeof(bool));
+        services.AddKnownSection("Hosting", typeof(HostingOptions));
+        services.AddKnownSection(nameof(AccessOptions.Tenants), typeof(Dictionary<string, TenantOptions>));
+        services.AddKnownSection(nameof(AccessOptions.Policy), typeof(PolicyOptions));
+        services.AddKnownSection("Limits", typeof(LimitsOptions));
+        services.AddKnownSection(nameof(AccessOptions.Admin), typeof(AdminOptions));
         return builder;
     }
 

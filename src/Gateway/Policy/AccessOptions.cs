@@ -6,8 +6,8 @@ internal sealed class AccessOptions
     public const string Section = "Gateway";
 
     /// <summary>
-    /// Allows listening on other than loopback addresses although no tenant has a key. Default false: that is a start-up error, since
-    /// everyone who reaches the address could use the models and read what is stored.
+    /// Allows listening on other than loopback addresses although no tenant has a key. That is a start-up error otherwise, since everyone who
+    /// reaches the address could use the models and read what is stored.
     /// </summary>
     public bool AllowAnonymous { get; set; }
 
@@ -20,6 +20,6 @@ internal sealed class AccessOptions
     /// <summary>What policies fall back to.</summary>
     public StoredByDefault Store { get; set; } = new();
 
-    /// <summary>The tenants by name. Default none: every request is tenant <c>default</c>, on loopback only.</summary>
+    /// <summary>The tenants by name. With none of them every request is tenant <c>default</c>, on loopback only.</summary>
     public Dictionary<string, TenantOptions> Tenants { get; } = new(StringComparer.Ordinal);
 }

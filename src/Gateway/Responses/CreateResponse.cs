@@ -56,7 +56,7 @@ internal sealed class CreateResponse(
             }
 
             return key is null
-                ? await MakeAsync(http, dialect, tenant, request!)
+                ? await MakeAsync(http, dialect, tenant, request!, new NoJournal())
                 : await MakeOnceAsync(http, dialect, tenant, request!, key);
         }
         finally
@@ -71,33 +71,38 @@ internal sealed class CreateResponse(
     /// <summary>A response that is not stored: the key can only keep it from being made twice.</summary>
     private async Task<ApiError?> MakeOnceAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, IdempotencyKey key)
     {
-        if (!await keys.TakeAsync(tenant.Name, key, null, http.RequestAborted))
-        {
-            http.Response.Headers[ShouldRetryHeader] = "false";
-            return (await keys.FindAsync(tenant.Name, key, http.RequestAborted)).Error ?? ApiError.IdempotencyKeyInUse();
-        }
-
-        ApiError? error;
+        var journal = new NoJournal();
+        var isUsed = false;
         try
         {
-            error = await MakeAsync(http, dialect, tenant, request);
+            if (!await keys.TakeAsync(tenant.Name, key, null, http.RequestAborted))
+            {
+                isUsed = true;
+                http.Response.Headers[ShouldRetryHeader] = "false";
+                return (await keys.FindAsync(tenant.Name, key, http.RequestAborted)).Error ?? ApiError.IdempotencyKeyInUse();
+            }
+
+            var error = await MakeAsync(http, dialect, tenant, request, journal);
+            isUsed = error is null || http.Response.Headers.ContainsKey(ShouldRetryHeader);
+            return error;
         }
-        catch (StoreUnavailableException)
+        catch (ClientGoneException) when (request.Store && tenant.Policy.StoreAllowed)
         {
-            // Thrown only before the first round: nothing was made.
-            await keys.ReleaseAsync(tenant.Name, key, null);
+            // It may be kept by now.
+            isUsed = true;
             throw;
         }
-
-        if (error is not null && !http.Response.Headers.ContainsKey(ShouldRetryHeader))
+        finally
         {
-            await keys.ReleaseAsync(tenant.Name, key, null);
+            if (!isUsed && !journal.HasStartedCalls)
+            {
+                // Nothing was made, and nobody has it.
+                await keys.ReleaseAsync(tenant.Name, key, null);
+            }
         }
-
-        return error;
     }
 
-    private async Task<ApiError?> MakeAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request)
+    private async Task<ApiError?> MakeAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, NoJournal journal)
     {
         var started = time.GetTimestamp();
         if (limiter.TryEnter(tenant, out var slot) is { } limited)
@@ -117,7 +122,7 @@ internal sealed class CreateResponse(
             var status = "cancelled";
             try
             {
-                (error, status) = await MakeAsync(prepared, http);
+                (error, status) = await MakeAsync(prepared, http, journal);
                 return error;
             }
             finally
@@ -127,7 +132,7 @@ internal sealed class CreateResponse(
         }
     }
 
-    private async Task<(ApiError? Error, string Status)> MakeAsync(PreparedResponse prepared, HttpContext http)
+    private async Task<(ApiError? Error, string Status)> MakeAsync(PreparedResponse prepared, HttpContext http, NoJournal journal)
     {
         var request = prepared.Request;
         using var stream = request.Stream ? new SseOutput(http.Response, time, limits.Value.KeepAliveInterval, limits.Value.ClientStall) : null;
@@ -141,7 +146,7 @@ internal sealed class CreateResponse(
         using var patience = new CancellationTokenSource(limits.Value.ResponseTime + EndPatience, time);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, patience.Token);
         var outcome = await maker.RunAsync(
-            prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, NoJournal.Instance, stop.Over, http.RequestAborted);
+            prepared, events, stream ?? (ILoopOutput)JsonOutput.Instance, journal, stop.Over, http.RequestAborted);
         if (outcome.IsInterrupted)
         {
             throw new ClientGoneException(http.RequestAborted);

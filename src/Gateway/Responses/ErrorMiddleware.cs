@@ -33,6 +33,11 @@ internal sealed class ErrorMiddleware(RequestDelegate next, GatewayMetrics metri
         {
             http.Features.Set(ToError(e));
         }
+        catch (NewerFormatException e)
+        {
+            ResponsesLog.NewerFormat(logger, e.Message);
+            http.Features.Set(ApiError.StoredByNewerVersion());
+        }
         catch (StoreUnavailableException e)
         {
             ResponsesLog.StoreUnavailable(logger, e);

@@ -82,7 +82,8 @@ internal sealed class ResponseKeeper(IResponseStore store)
         }
     }
 
-    private static RetentionClass ClassOf(PreparedResponse prepared) =>
+    /// <summary>What decides how long the response is kept.</summary>
+    public static RetentionClass ClassOf(PreparedResponse prepared) =>
         prepared.Conversation.Hold is not null ? RetentionClass.Conversations
         : prepared.Request.Background ? RetentionClass.Background
         : RetentionClass.Responses;

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Gateway.Conversations;
 using Gateway.Egress;
@@ -97,7 +96,7 @@ internal sealed class ResponseMaker(
         using var events = NewEvents(prepared, envelope, JsonOutput.Instance);
         try
         {
-            return await loop.CountAsync(ToLoopRequest(prepared, NoJournal.Instance), events, JsonOutput.Instance, any.Token);
+            return await loop.CountAsync(ToLoopRequest(prepared, new NoJournal()), events, JsonOutput.Instance, any.Token);
         }
         catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
         {
@@ -168,7 +167,7 @@ internal sealed class ResponseMaker(
         MaxToolCalls = MaxToolCallsOf(prepared),
         Approvals = new StoredApprovalClaims(
             store, conversations, prepared.Tenant.Name, prepared.Id, prepared.Tenant.Policy.LongestRetention, prepared.Conversation.Input?.Approvals),
-        Session = SessionOf(prepared),
+        Chain = prepared.Id.Chain,
         OpenSealedReasoning = blob => sealer.Open(prepared.Tenant.Name, ReasoningPurpose, blob) is { } text ? Encoding.UTF8.GetString(text) : null,
         ReadHistoryTools = prepared.Conversation.ReadParentTools,
         Egress = egress.For(prepared.Tenant.Policy),
@@ -181,10 +180,6 @@ internal sealed class ResponseMaker(
         var policy = prepared.Tenant.Policy;
         return Math.Min(prepared.Request.MaxToolCalls ?? policy.DefaultMaxToolCalls, policy.MaxToolCalls);
     }
-
-    /// <summary>A name for the chain that tells nothing of it: tool servers see it.</summary>
-    private static string SessionOf(PreparedResponse prepared) => Convert.ToHexStringLower(
-        SHA256.HashData(Encoding.UTF8.GetBytes($"{prepared.Tenant.Name}/{prepared.Id.Chain}")).AsSpan(0, 16));
 
     private SealReasoning? SealerFor(PreparedResponse prepared) =>
         prepared.Request.Include.HasFlag(Includes.EncryptedReasoning) && sealer.CanSeal

@@ -1,6 +1,7 @@
 using Gateway.Policy;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Responses.Fireworks;
+using Gateway.Store;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Gateway.Responses;
@@ -15,11 +16,11 @@ internal static class ResponsesEndpoints
     public static Dialect DialectOf(PathString path) => path.StartsWithSegments(FireworksBase) ? FireworksDialect.Instance : Dialect.OpenAi;
 
     /// <summary>The dialect of that name.</summary>
-    /// <exception cref="InvalidDataException">There is none.</exception>
+    /// <exception cref="NewerFormatException">There is none, so far: a stored run names it.</exception>
     public static Dialect DialectNamed(string name) =>
         name == Dialect.OpenAi.Name ? Dialect.OpenAi
         : name == FireworksDialect.Instance.Name ? FireworksDialect.Instance
-        : throw new InvalidDataException("A stored run has a dialect that this version does not know.");
+        : throw new NewerFormatException("A stored run");
 
     /// <summary>The header that names the client's account on this path, or null.</summary>
     public static string? AccountHeaderOf(PathString path) => path.StartsWithSegments(FireworksBase) ? FireworksDialect.AccountHeader : null;

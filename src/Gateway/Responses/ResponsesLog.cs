@@ -8,4 +8,7 @@ internal static partial class ResponsesLog
 
     [LoggerMessage(1001, LogLevel.Warning, "The store is not available")]
     public static partial void StoreUnavailable(ILogger logger, Exception exception);
+
+    [LoggerMessage(1002, LogLevel.Warning, "A request was refused: {Reason}")]
+    public static partial void NewerFormat(ILogger logger, string reason);
 }

@@ -86,7 +86,7 @@ internal sealed class ServeConversationItems(
 
             if (!ResponseId.TryParse(name, out newTurn))
             {
-                throw new InvalidDataException("The name under an Idempotency-Key is damaged.");
+                throw new NewerFormatException("The name under an Idempotency-Key");
             }
 
             if (await store.FindTurnAsync(tenant.Name, conversationId, newTurn, http.RequestAborted) is { } added)

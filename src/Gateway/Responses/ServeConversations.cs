@@ -166,7 +166,7 @@ internal sealed class ServeConversations(
         && ResponseId.TryParse(turn, out var firstTurn)
         && long.TryParse(created, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds)
             ? (conversation with { Id = firstId, CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) }, firstTurn)
-            : throw new InvalidDataException("The names under an Idempotency-Key are damaged.");
+            : throw new NewerFormatException("What stands under an Idempotency-Key");
 
     /// <summary>A copy: a write that timed out may still be read by the connection when the body's buffer serves another request.</summary>
     private static ReadOnlyMemory<byte> MetadataOf(ConversationRequest request) => request.Metadata.IsEmpty ? "{}"u8.ToArray() : request.Metadata.ToArray();

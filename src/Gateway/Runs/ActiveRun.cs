@@ -19,6 +19,12 @@ internal sealed class ActiveRun(RunKey key, long token, bool isBackground, TimeS
     /// <summary>When the lease was last known to be held, as a timestamp: it runs from there.</summary>
     public long HeldAt { get; set; }
 
+    /// <summary>Since when the store has answered, as a timestamp: before it nobody can have said that they follow. Null while it does not.</summary>
+    public long? ReachedSince { get; set; }
+
+    /// <summary>The last prolongation of the lease, which may be on its way.</summary>
+    public Task Renewal { get; set; } = Task.CompletedTask;
+
     /// <summary>The newest events, for followers on this replica.</summary>
     public RunTail? Tail { get; set; }
 

@@ -24,7 +24,7 @@ internal sealed class DurableResponses(
         }
 
         var isStored = request.Store && tenant.Policy.StoreAllowed;
-        return isStored && request.Generate && specs.CanKeep(request) && (key is not null || (request.Stream && store.Value.ResumeWindow > TimeSpan.Zero));
+        return isStored && specs.CanKeep(request) && (key is not null || (request is { Stream: true, Generate: true } && store.Value.ResumeWindow > TimeSpan.Zero));
     }
 
     /// <summary>Answers one POST. The returned error is to be told in the client's dialect; null when the response has been written.</summary>

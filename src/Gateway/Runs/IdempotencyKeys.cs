@@ -16,6 +16,9 @@ internal sealed class IdempotencyKeys(IResponseStore store)
     public static readonly TimeSpan Life = TimeSpan.FromHours(24);
 
     private const int MaxLength = 255;
+
+    /// <summary>Hexadecimal digits of SHA-256.</summary>
+    private const int HashLength = 64;
     private const string Prefix = "idempotency:";
     private const string DonePrefix = "idempotency-done:";
 
@@ -54,13 +57,13 @@ internal sealed class IdempotencyKeys(IResponseStore store)
             return (null, null);
         }
 
-        var parts = owner.Split('/', 2);
-        if (parts[0] != key.Body)
+        var (body, made) = Read(owner);
+        if (body != key.Body)
         {
             return (null, ApiError.IdempotencyKeyReused());
         }
 
-        return ResponseId.TryParse(parts[1], out var id) ? (id, null) : (null, ApiError.IdempotencyKeyInUse());
+        return ResponseId.TryParse(made, out var id) ? (id, null) : (null, ApiError.IdempotencyKeyInUse());
     }
 
     /// <summary>Takes the key for a response. When another request has it, it is to be looked for (<see cref="FindAsync"/>).</summary>
@@ -87,10 +90,13 @@ internal sealed class IdempotencyKeys(IResponseStore store)
             return (names, null);
         }
 
-        var owner = (await store.FindOwnerAsync(tenant, key.Name, cancellationToken))?.Split('/', 2);
-        return owner is null ? (null, ApiError.IdempotencyKeyInUse())
-            : owner[0] == key.Body ? (owner[1], null)
-            : (null, ApiError.IdempotencyKeyReused());
+        if (await store.FindOwnerAsync(tenant, key.Name, cancellationToken) is not { } owner)
+        {
+            return (null, ApiError.IdempotencyKeyInUse());
+        }
+
+        var (body, made) = Read(owner);
+        return body == key.Body ? (made, null) : (null, ApiError.IdempotencyKeyReused());
     }
 
     /// <summary>What was to be made with the key was made.</summary>
@@ -113,6 +119,13 @@ internal sealed class IdempotencyKeys(IResponseStore store)
             // It stays taken: the request is not made again, which is the safe side.
         }
     }
+
+    /// <summary>What the store keeps under a key: what was asked for with the body's hash, and what it made.</summary>
+    /// <exception cref="NewerFormatException">It is neither.</exception>
+    private static (string Body, string Made) Read(string owner) =>
+        owner.Split('/', 2) is [var body, var made] && body.Length > HashLength && body[^(HashLength + 1)] == ':'
+            ? (body, made)
+            : throw new NewerFormatException("What stands under an Idempotency-Key");
 
     private static string DoneName(IdempotencyKey key) => DonePrefix + key.Name;
 

@@ -275,7 +275,7 @@ internal sealed class RunExecutor(
     private TimeSpan EventRetentionOf(PreparedResponse prepared, bool isKeyed)
     {
         var wanted = isKeyed && options.Value.EventRetention < IdempotencyKeys.Life ? IdempotencyKeys.Life : options.Value.EventRetention;
-        var most = prepared.Tenant.Policy.RetentionOf(prepared.Request.Background ? RetentionClass.Background : RetentionClass.Responses);
+        var most = prepared.Tenant.Policy.RetentionOf(ResponseKeeper.ClassOf(prepared));
         return wanted < most ? wanted : most;
     }
 }

@@ -21,7 +21,7 @@ internal sealed class RunFollower(
     /// <summary>A wake may be lost: this often the store is looked at all the same.</summary>
     private static readonly TimeSpan LookPatience = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a stream that has begun waits for a store that does not answer.</summary>
+    /// <summary>How long a stream that has begun, or was accepted, waits for a store that does not answer.</summary>
     private static readonly TimeSpan StorePatience = TimeSpan.FromMinutes(1);
 
     private const int StartLooks = 50;
@@ -51,9 +51,9 @@ internal sealed class RunFollower(
                 (page, isOver) = await LookAsync(watch, run, from, aborted);
                 reached = time.GetTimestamp();
             }
-            catch (StoreUnavailableException) when (http.Response.HasStarted && time.GetElapsedTime(reached) < StorePatience)
+            catch (StoreUnavailableException) when ((http.Response.HasStarted || refusal is not null) && time.GetElapsedTime(reached) < StorePatience)
             {
-                // The run goes on, or will: its stream is not over.
+                // The run goes on, or will: its stream is not over, and who has asked for it must not ask once more.
                 await watch.WaitAsync(LookPatience, aborted);
                 await sse.KeepAliveAsync(aborted);
                 continue;
@@ -67,8 +67,8 @@ internal sealed class RunFollower(
 
             if (window is { } most && (followed is null || time.GetElapsedTime(followed.Value) > most / 4))
             {
-                followed = time.GetTimestamp();
-                await NoteFollowedAsync(run, aborted);
+                var noted = time.GetTimestamp();
+                followed = await NoteFollowedAsync(run, aborted) ? noted : followed;
             }
 
             if (page is null)
@@ -120,21 +120,23 @@ internal sealed class RunFollower(
         }
 
         // A run that has told nothing so far has no log. What was written between the two looks is seen by the third.
-        return await runs.GetRunAsync(run, cancellationToken) is null
-            ? (await runs.ReadEventsAsync(run, from, EventsPerRead, cancellationToken), true)
-            : ([], false);
+        return await runs.IsLiveAsync(run, cancellationToken)
+            ? ([], false)
+            : (await runs.ReadEventsAsync(run, from, EventsPerRead, cancellationToken), true);
     }
 
-    /// <summary>That it is not noted once does no harm: it is noted again long before the window is over.</summary>
-    private async ValueTask NoteFollowedAsync(RunKey run, CancellationToken cancellationToken)
+    /// <summary>That it is not noted once does no harm: the next look tries again.</summary>
+    private async ValueTask<bool> NoteFollowedAsync(RunKey run, CancellationToken cancellationToken)
     {
         try
         {
             await runs.FollowedAsync(run, cancellationToken);
+            return true;
         }
         catch (StoreUnavailableException)
         {
             // Reading the events will say so as well.
+            return false;
         }
     }
 
@@ -143,7 +145,7 @@ internal sealed class RunFollower(
     {
         for (var looks = 0; looks < StartLooks; looks++)
         {
-            if (await runs.GetRunAsync(run, cancellationToken) is not null || await responses.GetAsync(run.Tenant, run.Id, cancellationToken) is not null)
+            if (await runs.IsLiveAsync(run, cancellationToken) || await responses.GetAsync(run.Tenant, run.Id, cancellationToken) is not null)
             {
                 return true;
             }
@@ -161,7 +163,7 @@ internal sealed class RunFollower(
         var started = time.GetTimestamp();
         await using var watch = new RunWatch(runs, tails, run, time);
         await watch.RefreshAsync(cancellationToken);
-        while (await runs.GetRunAsync(run, cancellationToken) is not null)
+        while (await runs.IsLiveAsync(run, cancellationToken))
         {
             if (time.GetElapsedTime(started) >= patience)
             {

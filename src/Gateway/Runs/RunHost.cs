@@ -136,7 +136,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
         var accepted = new AcceptedRun(prepared, told, refused);
         Begin(
-            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt },
+            new ActiveRun(key, token.Value, terms.IsBackground, terms.Window) { HeldAt = askedAt, ReachedSince = askedAt },
             new TakenRun(token.Value, written, [], IsCancelled: false) { EventCount = first.Count },
             accepted,
             held.Release());
@@ -175,7 +175,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         }
 
         _metrics.Taken();
-        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt }, taken, accepted: null, held.Release());
+        Begin(new ActiveRun(key, taken.Token, spec.IsBackground, spec.Window) { HeldAt = askedAt, ReachedSince = askedAt }, taken, accepted: null, held.Release());
         return true;
     }
 
@@ -187,7 +187,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             // One that is not there is to be taken all the same: that takes its name out of the index.
             return await _runs.GetRunAsync(key, cancellationToken) is not { } run || RunSpec.Read(run.Spec) is not null;
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is NewerFormatException or InvalidDataException)
         {
             RunLog.ScanFailed(_logger, e.GetType().Name, e.StackTrace);
             return false;
@@ -329,7 +329,14 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(_stopping.Token))
             {
-                await Task.WhenAll(_active.Values.Select(RenewAsync));
+                foreach (var run in _active.Values)
+                {
+                    // One that hangs, in its part of the store, must not keep the others from their turn.
+                    if (run.Renewal.IsCompleted)
+                    {
+                        run.Renewal = RenewAsync(run);
+                    }
+                }
             }
         }
         catch (OperationCanceledException)
@@ -356,7 +363,8 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
             }
 
             run.HeldAt = asked;
-            if (signals.IsCancelled || signals.FollowedAgo > run.Window)
+            run.ReachedSince ??= asked;
+            if (signals.IsCancelled || (signals.FollowedAgo > run.Window && _time.GetElapsedTime(run.ReachedSince.Value) > run.Window))
             {
                 run.Control.Cancel();
             }
@@ -364,12 +372,17 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         catch (StoreUnavailableException) when (_time.GetElapsedTime(run.HeldAt) < _options.Lease * SafePart)
         {
             // There is time to try again.
+            run.ReachedSince = null;
         }
         catch (StoreUnavailableException)
         {
             run.Control.Lose();
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The host stops.
+        }
+        catch (Exception e)
         {
             // A bug in one run must not end the beat of the others.
             RunLog.Broke(_logger, run.Key.Id.ToString(), run.Key.Tenant, e.GetType().Name, e.StackTrace);

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Gateway.Responses;
+using Gateway.Store;
 
 namespace Gateway.Runs;
 
@@ -67,7 +69,8 @@ internal sealed record RunSpec
         return buffer.ToArray();
     }
 
-    /// <exception cref="InvalidDataException">It is damaged, or of a newer version of the gateway.</exception>
+    /// <exception cref="InvalidDataException">It is damaged.</exception>
+    /// <exception cref="NewerFormatException">A newer version wrote it.</exception>
     public static RunSpec Read(ReadOnlyMemory<byte> spec)
     {
         var end = spec.Span.IndexOf((byte)'\n');
@@ -81,14 +84,20 @@ internal sealed record RunSpec
             using var head = JsonDocument.Parse(spec[..end]);
             var root = head.RootElement;
             var version = root.GetProperty("v"u8).GetInt32();
-            if (version is not (Version or VersionInConversation))
+            if (version > VersionInConversation)
             {
-                throw new InvalidDataException("A stored run was written by a newer version.");
+                throw new NewerFormatException("A stored run");
             }
 
+            if (version is not (Version or VersionInConversation))
+            {
+                throw new InvalidDataException("A stored run is damaged.");
+            }
+
+            var dialect = root.GetProperty("dialect"u8).GetString() ?? throw new InvalidDataException("A stored run is damaged.");
             return new RunSpec
             {
-                Dialect = root.GetProperty("dialect"u8).GetString() ?? throw new InvalidDataException("A stored run is damaged."),
+                Dialect = ResponsesEndpoints.DialectNamed(dialect).Name,
                 Model = root.GetProperty("model"u8).GetString() ?? throw new InvalidDataException("A stored run is damaged."),
                 CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(root.GetProperty("created"u8).GetInt64()),
                 IsBackground = root.GetProperty("background"u8).GetBoolean(),

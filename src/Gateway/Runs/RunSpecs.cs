@@ -41,9 +41,9 @@ internal sealed class RunSpecs(ResponsePreparer preparer, SecretSealer sealer)
         return null;
     }
 
-    /// <summary>A URL's query may hold a key as well.</summary>
+    /// <summary>A URL may hold a key as well.</summary>
     private static bool HasCredentials(ResponsesRequest request) =>
-        request.Servers.Any(static server => server.Headers.Count > 0 || server.Url is { Query.Length: > 1 });
+        request.Servers.Any(static server => server.Headers.Count > 0 || server.Url is { Query.Length: > 1 } or { UserInfo.Length: > 0 });
 
     /// <summary>Reads the request of a spec. The error when it can not be read: the key that sealed it is gone, or this version refuses it.</summary>
     public ApiError? Parse(string tenantName, RunSpec spec, Dialect dialect, Tenant tenant, out ResponsesRequest? request)

@@ -10,8 +10,18 @@ namespace Gateway.Runs;
 internal sealed class RunViews(IRunStore runs, RunSpecs specs)
 {
     /// <summary>A run that has not ended, with its spec. Null when there is none.</summary>
-    public async ValueTask<(LiveRun Run, RunSpec Spec)?> FindAsync(RunKey key, CancellationToken cancellationToken) =>
-        await runs.GetRunAsync(key, cancellationToken) is { } run ? (run, RunSpec.Read(run.Spec)) : null;
+    /// <exception cref="StoreUnavailableException">A newer version made it: a replica of that version can show it.</exception>
+    public async ValueTask<(LiveRun Run, RunSpec Spec)?> FindAsync(RunKey key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await runs.GetRunAsync(key, cancellationToken) is { } run ? (run, RunSpec.Read(run.Spec)) : null;
+        }
+        catch (InvalidDataException e)
+        {
+            throw new StoreUnavailableException("A run can not be read.", e);
+        }
+    }
 
     /// <summary>The response, or null when it can not be shown: the key that its request was sealed with is gone.</summary>
     public PreparedResponse? Read(RunKey key, RunSpec spec, Dialect dialect, Tenant tenant) =>

@@ -13,6 +13,12 @@ internal sealed record ConversationOpening
     /// </summary>
     public string? Token { get; init; }
 
+    /// <summary>
+    /// The hold is that of a durable run, which is named by the token. A run that has ended, or was removed since it was taken, opens nothing:
+    /// nobody would give its hold back.
+    /// </summary>
+    public bool IsRuns { get; init; }
+
     /// <summary>How long the hold lasts unless it is renewed, by the store's clock. One that this token has already is never shortened.</summary>
     public TimeSpan Lease { get; init; }
 

@@ -52,6 +52,9 @@ internal interface IRunStore
     /// <summary>A run that has not ended. Null when there is none.</summary>
     ValueTask<LiveRun?> GetRunAsync(RunKey run, CancellationToken cancellationToken);
 
+    /// <summary>There is a run that has not ended. Cheaper than <see cref="GetRunAsync"/>, which brings the request along.</summary>
+    ValueTask<bool> IsLiveAsync(RunKey run, CancellationToken cancellationToken);
+
     /// <summary>Removes a run with its journal and events. False when there was none. Whoever makes it finds out at its next write.</summary>
     ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken);
 

@@ -43,7 +43,8 @@ internal static class RecordCodec
     }
 
     /// <summary>The envelope is a slice of <paramref name="record"/>.</summary>
-    /// <exception cref="InvalidDataException">The record is damaged, or of a newer version of the gateway.</exception>
+    /// <exception cref="InvalidDataException">The record is damaged.</exception>
+    /// <exception cref="NewerFormatException">A newer version wrote it.</exception>
     public static ResponseRecord Decode(ResponseId id, ReadOnlyMemory<byte> record)
     {
         var created = DecodeCreated(record.Span);
@@ -67,9 +68,10 @@ internal static class RecordCodec
     /// <summary>The creation time from a record's first <see cref="CreatedPrefix"/> bytes.</summary>
     public static DateTimeOffset DecodeCreated(ReadOnlySpan<byte> record)
     {
-        if (record.Length < CreatedPrefix || record[0] != Version)
+        FormatStamp.Check(record, Version, "A stored record");
+        if (record.Length < CreatedPrefix)
         {
-            throw new InvalidDataException("A stored record is damaged or was written by a newer version.");
+            throw new InvalidDataException("A stored record is damaged.");
         }
 
         return DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(record[1..]));

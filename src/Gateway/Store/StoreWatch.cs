@@ -52,6 +52,11 @@ internal sealed class StoreWatch(string kind, StoreMetrics metrics, TimeProvider
             outcome = "cancelled";
             throw;
         }
+        catch (NewerFormatException)
+        {
+            // Nor does one that only this version can not read.
+            throw;
+        }
         catch (InvalidDataException e)
         {
             // One damaged element says nothing about the store as a whole.
@@ -70,7 +75,7 @@ internal sealed class StoreWatch(string kind, StoreMetrics metrics, TimeProvider
     }
 
     /// <summary>What the clients of Redis and SQLite throw when a server, a disk, or a connection fails; all else is a bug.</summary>
-    private static bool IsStoreFailure(Exception e) =>
+    public static bool IsStoreFailure(Exception e) =>
         e is RedisException or RedisCommandException or TimeoutException or SqliteException or IOException or UnauthorizedAccessException
             or ObjectDisposedException or StoreUnavailableException;
 

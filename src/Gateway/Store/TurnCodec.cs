@@ -36,12 +36,14 @@ internal static class TurnCodec
     }
 
     /// <summary>The items are slices of <paramref name="element"/>. Null when the turn was erased.</summary>
-    /// <exception cref="InvalidDataException">The element is damaged, or of a newer version of the gateway.</exception>
+    /// <exception cref="InvalidDataException">The element is damaged.</exception>
+    /// <exception cref="NewerFormatException">A newer version wrote it.</exception>
     public static Turn? Decode(ReadOnlyMemory<byte> element)
     {
-        if (element.Length < 2 || element.Span[0] != Version)
+        FormatStamp.Check(element.Span, Version, "A stored turn");
+        if (element.Length < 2)
         {
-            throw new InvalidDataException("A stored turn is damaged or was written by a newer version.");
+            throw new InvalidDataException("A stored turn is damaged.");
         }
 
         switch (element.Span[1])
@@ -54,7 +56,7 @@ internal static class TurnCodec
                 var outputs = Varint.ReadCount(ref rest);
                 return new Turn(ReadAll(ref rest, inputs), ReadAll(ref rest, outputs), ReadOne(ref rest));
             default:
-                throw new InvalidDataException("A stored turn is encoded by a newer version.");
+                throw new NewerFormatException("A stored turn");
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Gateway.Egress;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
@@ -44,11 +46,16 @@ internal sealed class LoopRequest
     /// <summary>Requests with one key prefer one destination: the tenant with the prompt cache key, conversation or chain.</summary>
     public string? AffinityKey { get; init; }
 
-    /// <summary>Names the chain to tool servers that keep something for it, such as a Python session. Opaque, and known to nobody else.</summary>
-    public required string Session { get; init; }
+    /// <summary>The chain, or the conversation, that the response is in.</summary>
+    public required string Chain { get; init; }
+
+    /// <summary>
+    /// Names the chain to tool servers that keep something for it, such as a Python session. It tells nothing of the chain, and nobody else knows it.
+    /// </summary>
+    public string Session => field ??= Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Tenant}/{Chain}")).AsSpan(0, 16));
 
     /// <summary>What was done already, and where it is kept.</summary>
-    public ILoopJournal Journal { get; init; } = NoJournal.Instance;
+    public required ILoopJournal Journal { get; init; }
 
     /// <summary>Only what was done already is told: the loop ends as interrupted before it would do anything new.</summary>
     public bool OnlyRestores { get; init; }

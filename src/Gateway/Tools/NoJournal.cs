@@ -5,11 +5,8 @@ namespace Gateway.Tools;
 /// <summary>For responses that nobody goes on with.</summary>
 internal sealed class NoJournal : ILoopJournal
 {
-    private NoJournal()
-    {
-    }
-
-    public static NoJournal Instance { get; } = new();
+    /// <summary>A server-run call was begun: the same request once more would run it again.</summary>
+    public bool HasStartedCalls { get; private set; }
 
     public CancellationToken HandOver => CancellationToken.None;
 
@@ -23,7 +20,11 @@ internal sealed class NoJournal : ILoopJournal
 
     public CallRecord? FindCall(string call) => null;
 
-    public ValueTask CallStartedAsync(string call, CancellationToken cancellationToken) => default;
+    public ValueTask CallStartedAsync(string call, CancellationToken cancellationToken)
+    {
+        HasStartedCalls = true;
+        return default;
+    }
 
     public ValueTask CallEndedAsync(string call, ServerCallResult result, CancellationToken cancellationToken) => default;
 }

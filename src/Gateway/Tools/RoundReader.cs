@@ -38,7 +38,7 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
     /// <summary>Waits for a task that writes no events, and keeps the client's connection alive meanwhile.</summary>
     public async Task<T> KeepAliveWhileAsync<T>(Task<T> waited, ILoopOutput output, CancellationToken cancellationToken)
     {
-        if (!output.IsStream)
+        if (!output.IsStream || waited.IsCompleted)
         {
             return await waited;
         }

@@ -120,7 +120,7 @@ internal sealed class ServerToolRun(ServerTools tools, LoopContext context, Resp
     }
 
     private async Task<ApiError?> ListToolsAsync(CancellationToken cancellationToken) =>
-        await new ServerToolLists(tools, context, events, output).ListAsync(_servers, cancellationToken) ?? ResolveChoice();
+        (_servers.Count == 0 ? null : await new ServerToolLists(tools, context, events, output).ListAsync(_servers, cancellationToken)) ?? ResolveChoice();
 
     /// <summary>The request's choice may name tools that are known only now.</summary>
     private ApiError? ResolveChoice()

@@ -1,16 +1,19 @@
 namespace Gateway.Upstream;
 
-/// <summary>How often model servers are asked which models they have, under <c>Gateway:Discovery</c>.</summary>
+/// <summary>How often model servers are asked which models they have.</summary>
 internal sealed class DiscoveryOptions
 {
     public const string Section = "Gateway:Discovery";
 
-    /// <summary>Time between two questions to a server that has answered. Default: 30 seconds.</summary>
+    /// <summary>Time between two questions to a server that has answered.</summary>
+    /// <value>More than 0 to 1 day</value>
     public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Time between two questions while a server has not answered yet. Default: 1 second.</summary>
+    /// <summary>Time between two questions while a server has not answered yet.</summary>
+    /// <value>More than 0 to 1 day</value>
     public TimeSpan RetryInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The longest wait for one server's list. Default: 5 seconds.</summary>
+    /// <summary>The longest wait for one server's list.</summary>
+    /// <value>More than 0 to 1 day</value>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(5);
 }

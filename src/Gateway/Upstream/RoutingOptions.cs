@@ -1,14 +1,17 @@
 namespace Gateway.Upstream;
 
-/// <summary>How calls are spread over destinations and tried again, under <c>Gateway:Routing</c>. Read at start.</summary>
+/// <summary>
+/// How calls are spread over destinations and tried again (<see href="upstreams.md#several-replicas">how</see>).
+/// </summary>
 internal sealed class RoutingOptions
 {
     public const string Section = "Gateway:Routing";
 
     /// <summary>
-    /// How long the share of a destination that is new, or that comes back after it was out, grows from a tenth to the whole. At most an hour; zero
-    /// gives it its whole share at once. Default: 30 seconds.
+    /// How long the share of a destination that is new, or that comes back after it was out, grows from a tenth to the whole; zero gives it
+    /// its whole share at once.
     /// </summary>
+    /// <value>0 to 1 hour</value>
     public TimeSpan SlowStart { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How many calls may be tried again at another destination.</summary>
@@ -21,9 +24,11 @@ internal sealed class RoutingOptions
 /// </summary>
 internal sealed class RetryBudgetOptions
 {
-    /// <summary>Retries as a part of the requests, 0 to 1. Default: 0.2.</summary>
+    /// <summary>Retries as a part of the requests.</summary>
+    /// <value>0 to 1</value>
     public double Ratio { get; set; } = 0.2;
 
-    /// <summary>Retries a second that are always allowed, 0 to 10000. Default: 3.</summary>
+    /// <summary>Retries a second that are always allowed.</summary>
+    /// <value>0 to 10,000</value>
     public int PerSecond { get; set; } = 3;
 }

@@ -355,6 +355,38 @@ public abstract class BackgroundFacts(GatewayFixture fixture) : RunTest(fixture)
     }
 
     [Fact]
+    public async Task StreamsThatClientsWaitFor_DoNotKeepBackgroundResponsesWaiting()
+    {
+        await UseOwnAsync(("Gateway:Runs:Concurrent", "1"), ("Gateway:Store:ResumeWindow", "00:10:00"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        using var stream = await OpenStreamAsync("""{"input":"Hi"}""");
+        await script.Hold.Reached;
+
+        await PollAsync((await QueueAsync("""{"input":"Hi"}""")).Text("id")!, "completed");
+        script.Hold.Release();
+    }
+
+    [Fact]
+    public async Task StreamThatWaits_IsFollowed_DoesNotHoldThePlaceItWaitsFor()
+    {
+        await UseOwnAsync(
+            ("Gateway:Runs:Concurrent", "1"), ("Gateway:Tenants:one:Keys:0", "key-one"), ("Gateway:Tenants:two:Keys:0", "key-two"),
+            ("Gateway:Tenants:two:Policy:OpenStreams", "1"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        var first = (await QueueAsync("""{"input":"Hi"}""", "key-one")).Text("id")!;
+        await script.Hold.Reached;
+        using var response = await OpenAsync("""{"input":"Hi"}""", "key-two");
+
+        script.Hold.Release();
+        await PollAsync(first, "completed", "key-one");
+
+        var body = await response.Content.ReadAsStringAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(15), Cancellation);
+        Assert.EndsWith("data: [DONE]\n\n", body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Followers_OfOneTenant_LeavePlacesForTheOthers()
     {
         await UseOwnAsync(

@@ -152,7 +152,12 @@ public abstract class BackgroundToolFacts(GatewayFixture fixture) : RunTest(fixt
 
     private protected string SecretMcp(string where)
     {
-        var url = where == "query" ? $"{Server.Endpoint}?key={QueryValue}" : Server.Endpoint.AbsoluteUri;
+        var url = where switch
+        {
+            "query" => $"{Server.Endpoint}?key={QueryValue}",
+            "user" => Server.Endpoint.AbsoluteUri.Replace("://", $"://user:{QueryValue}@", StringComparison.Ordinal),
+            _ => Server.Endpoint.AbsoluteUri,
+        };
         var more = where switch
         {
             "authorization" => $",\"authorization\":\"{Token}\"",

@@ -8,6 +8,7 @@ public sealed class BackgroundToolFactsOnRedis(RedisGatewayFixture fixture) : Ba
     [InlineData("authorization")]
     [InlineData("headers")]
     [InlineData("query")]
+    [InlineData("user")]
     public async Task Credentials_WithoutAKey_AreRefused(string where)
     {
         await StartHereAsync();

@@ -1,5 +1,9 @@
 using System.Net.Http.Headers;
+using Gateway.Runs;
 using Gateway.Store;
+using Gateway.Testing;
+using Gateway.Testing.Redis;
+using Gateway.Testing.Scripting;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Gateway.FunctionalTests.Runs;
@@ -157,6 +161,254 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         Assert.Single(Upstream.Calls);
     }
 
+    [Fact]
+    public async Task RefusedRun_CanNotBeRemoved_TheSameRequestAgainIsNotMadeBesideIt()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Store:CommandTimeout", "00:00:03"));
+        Upstream.Enqueue(ChatScript.Of(400, """{"error":{"message":"no such thing","type":"invalid_request_error"}}"""));
+        var refused = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        runs.FailingDeletes = 1;
+        runs.BeforeDelete = _ =>
+        {
+            refused.TrySetResult();
+            return Task.CompletedTask;
+        };
+        var first = PostOnceAsync();
+        await refused.Task.WaitAsync(Cancellation);
+
+        // The replica ends here, or the store is away: the run is still there, and somebody will take it.
+        var again = (await PostOnceAsync()).AssertOk();
+
+        Assert.Equal((await first).AssertOk().Text("id"), again.Text("id"));
+        Assert.Equal(2, Upstream.Calls.Count);
+    }
+
+    [Fact]
+    public async Task Run_IsThereThoughItsRequestWasToldNo_TheSameRequestAgainIsNotMadeBesideIt()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Store:CommandTimeout", "00:00:03"));
+        runs.LostCreations = 2;
+        runs.FailingDeletes = 1;
+        (await PostOnceAsync()).AssertError(503, "store_unavailable", null, "server_error");
+        var run = runs.Created;
+
+        var again = (await PostOnceAsync()).AssertOk();
+        await UntilAsync(() => runs.GetRunAsync(run, Cancellation).AsTask().Result is null);
+
+        Assert.Equal(run.Id.ToString(), again.Text("id"));
+        Assert.Single(Upstream.Calls);
+    }
+
+    [Fact]
+    public async Task NobodyCanBeToldOfFreeRuns_TheyAreLookedForAllTheSame()
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with
+        {
+            ConfigureServices = static services =>
+            {
+                var own = services.Last(service => service.ServiceType == typeof(IRunStore));
+                services.AddSingleton<IRunStore>(provider => new LateRunStore((IRunStore)own.ImplementationFactory!(provider)) { IsDeaf = true });
+            },
+        });
+        var runs = (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
+        Gateway.AllowedErrors = static _ => true;
+        Upstream.Enqueue(Held());
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await Upstream.NextCallAsync(Cancellation);
+        await runs.ReleaseAsync(runs.Created, 1, Cancellation);
+
+        await UntilAsync(() => Upstream.Calls.Count == 2);
+        await PollAsync(id, "completed");
+    }
+
+    [Fact]
+    public async Task Journal_IsDamaged_TheRunFailsBehindItsAttempts()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Store:CommandTimeout", "00:00:03"), ("Gateway:Runs:Attempts", "1"));
+        Gateway.AllowedErrors = static _ => true;
+        var script = Held();
+        Upstream.Enqueue(script);
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await script.Hold.Reached;
+        Assert.True(await runs.AppendAsync(runs.Created, 1, new RunAppend(0, [], 0, ["no JSON"u8.ToArray()]), Cancellation));
+        await runs.ReleaseAsync(runs.Created, 1, Cancellation);
+
+        await PollAsync(id, "failed");
+    }
+
+    [Fact]
+    public async Task Tenant_WasRemoved_ItsRunsAreRemoved()
+    {
+        using var folder = new TemporaryFolder();
+        await UseOwnUpstreamAsync();
+        Upstream.Enqueue(Held());
+        RunKey run;
+        await using (var first = await TestGateway.StartAsync(
+            GatewayFixture.OptionsFor(Upstream, ("Gateway:Tenants:one:Keys:0", "key-one")) with { StorePath = folder.Path }))
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
+            {
+                Content = new StringContent(WithModel("""{"input":"Hi","background":true}"""), new MediaTypeHeaderValue("application/json")),
+            };
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", "key-one");
+            using var response = await first.Client.SendAsync(request, Cancellation);
+            Assert.True(ResponseId.TryParse((await Reply.ReadAsync(response)).AssertOk().Text("id"), out var id));
+            run = new RunKey("one", id);
+            await Upstream.NextCallAsync(Cancellation);
+        }
+
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Tenants:two:Keys:0", "key-two")) with { StorePath = folder.Path });
+
+        var runs = Gateway.Services.GetRequiredService<IRunStore>();
+        await UntilAsync(() => runs.GetRunAsync(run, Cancellation).AsTask().Result is null);
+    }
+
+    [Fact]
+    public async Task Request_IsRefusedByNow_TheResponseFails()
+    {
+        using var folder = new TemporaryFolder();
+        await UseOwnUpstreamAsync();
+        Upstream.Enqueue(Held());
+        string id;
+        await using (var first = await TestGateway.StartAsync(GatewayFixture.OptionsFor(Upstream) with { StorePath = folder.Path }))
+        {
+            using var content = new StringContent(WithModel("""{"input":"Hi","background":true,"new_member":1}"""), new MediaTypeHeaderValue("application/json"));
+            using var response = await first.Client.PostAsync(new Uri("/v1/responses", UriKind.Relative), content, Cancellation);
+            id = (await Reply.ReadAsync(response)).AssertOk().Text("id")!;
+            await Upstream.NextCallAsync(Cancellation);
+        }
+
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Policy:StrictParameters", "true")) with { StorePath = folder.Path });
+
+        Reply reply;
+        do
+        {
+            reply = await GetAsync("/v1/responses/" + id);
+            Assert.Equal(200, (int)reply.Status);
+        }
+        while (reply.Json.Text("status") is "queued" or "in_progress");
+    }
+
+    [Fact]
+    public async Task QueuedRun_IsDeletedJustAsItIsTaken_ItsConversationIsFree()
+    {
+        var runs = await UseLateRunsAsync(("Gateway:Runs:Concurrent", "1"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        var first = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await script.Hold.Reached;
+        var conversation = (await PostAsync("{}", path: "/v1/conversations")).AssertOk().Text("id")!;
+        await QueueAsync($$"""{"input":"Hi","conversation":"{{conversation}}"}""");
+        runs.AfterTake = run => runs.DeleteRunAsync(run, Cancellation).AsTask().Wait();
+        script.Hold.Release();
+        await PollAsync(first, "completed");
+        await Gateway.Metrics.WaitForCountAsync("gateway.runs.ended", 2);
+        Assert.Equal("lost", Gateway.Metrics.Of("gateway.runs.ended").Last().Tags["outcome"]);
+
+        (await PostAsync(WithModel($$"""{"input":"Hi","conversation":"{{conversation}}"}"""))).AssertOk();
+    }
+
+    [Fact]
+    public async Task Run_OfANewerVersion_IsNotABug()
+    {
+        var runs = await UseLateRunsAsync();
+        Gateway.AllowedErrors = static _ => true;
+        var run = new RunKey("default", ResponseId.NewChain());
+        await runs.CreateAsync(
+            new RunStart { Run = run, Spec = "{\"v\":99}\nbody"u8.ToArray(), Events = [], MostRuns = 100, Retention = TimeSpan.FromHours(1) }, Cancellation);
+
+        (await GetAsync($"/v1/responses/{run.Id}")).AssertError(503, "store_unavailable", null, "server_error");
+    }
+
+    [Fact]
+    public async Task Renewal_OfOneRunHangs_TheOthersAreCancelledInTime()
+    {
+        var runs = await UseLateRunsAsync();
+        var (one, other) = (Held(), Held());
+        Upstream.Enqueue(one).Enqueue(other);
+        await QueueAsync("""{"input":"Hi"}""");
+        await one.Hold.Reached;
+        runs.Hanging = runs.Created;
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await other.Hold.Reached;
+        await runs.Hangs.Task.WaitAsync(Cancellation);
+
+        Assert.Equal("cancelled", (await CancelAsync(id)).AssertOk().Text("status"));
+    }
+
+    [Fact]
+    public async Task Stream_WasAccepted_TheStoreIsAwayForAMoment_TheClientIsNotToldToTryAgain()
+    {
+        var runs = await UseLateRunsAsync();
+        runs.FailingReads = 1;
+
+        using var response = await OpenAsync("""{"input":"Hi"}""");
+
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.EndsWith("data: [DONE]\n\n", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TerminalEvent_IsNotTold_BeforeTheResponseIsKept()
+    {
+        var early = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var options = new SlowOptions(new RunOptions { EventInterval = TimeSpan.FromSeconds(3) });
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream) with
+        {
+            ConfigureServices = services =>
+            {
+                Decorate(services);
+                services.AddSingleton<Microsoft.Extensions.Options.IOptions<RunOptions>>(options);
+            },
+        });
+        var runs = (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
+        runs.AfterAppend = append =>
+        {
+            if (append.Entries.Count > 0)
+            {
+                // The round is made: who asks next is about to end the response, and is held up a moment.
+                options.Before = () => early.Task.Wait(TimeSpan.FromSeconds(6));
+            }
+
+            if (append.Events.Any(json => System.Text.Encoding.UTF8.GetString(json.Span).Contains("response.completed", StringComparison.Ordinal)))
+            {
+                early.TrySetResult();
+            }
+        };
+        // What comes between the holds waits for its batch; the end comes before that goes.
+        var script = new ChatStream().Role().Text("Hel").Hold().Text("lo").Hold().Finish("stop").Done().ToScript();
+        Upstream.Enqueue(script);
+        using var response = await OpenAsync("""{"input":"Hi"}""");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancellation));
+        await ReadEventsAsync(reader, 6);
+        foreach (var hold in script.Steps.OfType<HoldStep>())
+        {
+            hold.Release();
+            await Task.Delay(200, Cancellation);
+        }
+
+        await reader.ReadToEndAsync(Cancellation);
+        Assert.False(early.Task.IsCompleted, "The terminal event was stored, and told, before the commit.");
+    }
+
+    private sealed class SlowOptions(RunOptions value) : Microsoft.Extensions.Options.IOptions<RunOptions>
+    {
+        public Action? Before { get; set; }
+
+        public RunOptions Value
+        {
+            get
+            {
+                var before = Before;
+                Before = null;
+                before?.Invoke();
+                return value;
+            }
+        }
+    }
+
     private async Task<Reply> PostOnceAsync()
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
@@ -168,10 +420,35 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         return await Reply.ReadAsync(response);
     }
 
-    private async Task<LateRunStore> UseLateRunsAsync(params IEnumerable<(string Key, string Value)> settings)
+    [Fact]
+    public async Task Follower_AtAnotherReplica_LooksWithoutReadingTheRequestEachTime()
+    {
+        var redis = Own(await RedisProcess.StartAsync());
+        var runs = await UseLateRunsAsync(redis.EndPoint);
+        await using var maker = await TestGateway.StartAsync(GatewayFixture.OptionsFor(Upstream) with { Redis = redis.EndPoint });
+        var held = Held();
+        Upstream.Enqueue(held);
+        using var content = new StringContent(WithModel("""{"background":true,"stream":true,"input":"Hi"}"""), null, "application/json");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses") { Content = content };
+        using var made = await maker.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        using var reader = new StreamReader(await made.Content.ReadAsStreamAsync(Cancellation));
+        var id = IdOf((await ReadEventsAsync(reader, 6))[0]);
+        await held.Hold.Reached.WaitAsync(Cancellation);
+
+        using var follow = await OpenFollowAsync(id);
+        await UntilAsync(() => runs.Looks >= 3);
+
+        Assert.Equal(1, runs.Reads);
+        held.Hold.Release();
+        Assert.EndsWith("data: [DONE]\n\n", await follow.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+    }
+
+    private Task<LateRunStore> UseLateRunsAsync(params IEnumerable<(string Key, string Value)> settings) => UseLateRunsAsync(null, settings);
+
+    private async Task<LateRunStore> UseLateRunsAsync(string? redis, params IEnumerable<(string Key, string Value)> settings)
     {
         await UseOwnUpstreamAsync();
-        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings) with { ConfigureServices = Decorate });
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings) with { ConfigureServices = Decorate, Redis = redis });
         return (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
     }
 

@@ -100,6 +100,54 @@ public abstract class IdempotencyTest(GatewayFixture fixture) : FunctionalTest(f
         Assert.Equal("completed", again.AssertOk().Text("status"));
     }
 
+    [Theory]
+    [InlineData("false")]
+    [InlineData("true")]
+    public async Task ClientOfAnUnstoredResponse_Leaves_MayTryAgain(string stream)
+    {
+        var json = $"{{\"input\":\"Hi\",\"store\":false,\"stream\":{stream}}}";
+        var script = stream == "true"
+            ? new ChatStream().Role().Text("Hel").Hold().Text("lo").End()
+            : new ChatScript { ContentType = ChatScript.Json, Steps = [new HoldStep(), .. ChatAnswer.Say("Hello").ToJson().Steps] };
+        Upstream.Enqueue(script);
+        using (var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancellation))
+        {
+            using var request = OnceRequest(json, "unstored-left-" + stream);
+            var sending = Gateway.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, leaving.Token);
+            await script.Hold.Reached.WaitAsync(Cancellation);
+            await leaving.CancelAsync();
+            try
+            {
+                (await sending).Dispose();
+            }
+            catch (OperationCanceledException)
+            {
+                // It left before the first byte.
+            }
+        }
+
+        await Upstream.Calls.Single().ClientLeft.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        // Nothing was made, nothing ran, and nobody was told anything that counts. The gateway may hear of it a moment later.
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(TimeSpan.FromSeconds(20));
+        using var polls = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        Reply again;
+        while ((again = await CreateOnceAsync(json, "unstored-left-" + stream)).Status == HttpStatusCode.Conflict)
+        {
+            await polls.WaitForNextTickAsync(patience.Token);
+        }
+
+        Assert.True(again.Status == HttpStatusCode.OK, again.Body);
+    }
+
+    [Fact]
+    public async Task ResponseWithoutGeneration_IsStored_AndGivenAgain()
+    {
+        var first = (await CreateOnceAsync("""{"input":"Hi","generate":false}""", "g")).AssertOk();
+
+        Assert.Equal(first.Text("id"), (await CreateOnceAsync("""{"input":"Hi","generate":false}""", "g")).AssertOk().Text("id"));
+    }
+
     [Fact]
     public async Task TwoAtOnce_AreMadeOnce()
     {

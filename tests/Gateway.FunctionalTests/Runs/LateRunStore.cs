@@ -20,6 +20,33 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before free runs are looked for.</summary>
     public Action? BeforeFind { get; set; }
 
+    /// <summary>Runs before it is noted that somebody follows a run.</summary>
+    public Action? BeforeFollowed { get; set; }
+
+    /// <summary>Runs before a run is deleted.</summary>
+    public Func<RunKey, Task>? BeforeDelete { get; set; }
+
+    /// <summary>Runs behind each append.</summary>
+    public Action<RunAppend>? AfterAppend { get; set; }
+
+    /// <summary>Nobody can be told of free runs.</summary>
+    public bool IsDeaf { get; set; }
+
+    /// <summary>The run whose lease is not prolonged for a long time: its part of the store does not answer.</summary>
+    public RunKey? Hanging { get; set; }
+
+    /// <summary>The lease of <see cref="Hanging"/> was to be prolonged.</summary>
+    public TaskCompletionSource Hangs { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>How many times it was asked whether a run goes on.</summary>
+    public int Looks { get; private set; }
+
+    /// <summary>How many times a run was read with its request.</summary>
+    public int Reads { get; private set; }
+
+    /// <summary>How many times a run can not be deleted.</summary>
+    public int FailingDeletes { get; set; }
+
     /// <summary>The run that was created last.</summary>
     public RunKey Created { get; private set; }
 
@@ -36,7 +63,19 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
             await hook();
         }
 
+        Reads++;
         return await store.GetRunAsync(run, cancellationToken);
+    }
+
+    public async ValueTask<bool> IsLiveAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        if (BeforeGet is { } hook)
+        {
+            await hook();
+        }
+
+        Looks++;
+        return await store.IsLiveAsync(run, cancellationToken);
     }
 
     public async ValueTask<RunAdmission> CreateAsync(RunStart start, CancellationToken cancellationToken)
@@ -71,27 +110,50 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         return store.FindFreeAsync(most, cancellationToken);
     }
 
-    public ValueTask<RunSignals> RenewAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken)
+    public async ValueTask<RunSignals> RenewAsync(RunKey run, long token, TimeSpan lease, CancellationToken cancellationToken)
     {
         BeforeRenew?.Invoke(run);
-        return store.RenewAsync(run, token, lease, cancellationToken);
+        if (run == Hanging)
+        {
+            Hangs.TrySetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        }
+
+        return await store.RenewAsync(run, token, lease, cancellationToken);
     }
 
-    public ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken) =>
-        store.AppendAsync(run, token, append, cancellationToken);
+    public async ValueTask<bool> AppendAsync(RunKey run, long token, RunAppend append, CancellationToken cancellationToken)
+    {
+        var isTaken = await store.AppendAsync(run, token, append, cancellationToken);
+        AfterAppend?.Invoke(append);
+        return isTaken;
+    }
 
     public ValueTask ReleaseAsync(RunKey run, long token, CancellationToken cancellationToken) => store.ReleaseAsync(run, token, cancellationToken);
 
     public ValueTask<bool> CancelAsync(RunKey run, CancellationToken cancellationToken) => store.CancelAsync(run, cancellationToken);
 
-    public ValueTask FollowedAsync(RunKey run, CancellationToken cancellationToken) => store.FollowedAsync(run, cancellationToken);
+    public ValueTask FollowedAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        BeforeFollowed?.Invoke();
+        return store.FollowedAsync(run, cancellationToken);
+    }
 
-    public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) => store.DeleteRunAsync(run, cancellationToken);
+    public async ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken)
+    {
+        if (BeforeDelete is { } hook)
+        {
+            await hook(run);
+        }
+
+        return FailingDeletes-- > 0 ? throw new StoreUnavailableException("away") : await store.DeleteRunAsync(run, cancellationToken);
+    }
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(RunKey run, long from, int most, CancellationToken cancellationToken) =>
         FailingReads-- > 0 ? throw new StoreUnavailableException("away") : store.ReadEventsAsync(run, from, most, cancellationToken);
 
     public ValueTask<IAsyncDisposable> WatchAsync(RunKey run, Action wake, CancellationToken cancellationToken) => store.WatchAsync(run, wake, cancellationToken);
 
-    public ValueTask<IAsyncDisposable> WatchFreeAsync(Action wake, CancellationToken cancellationToken) => store.WatchFreeAsync(wake, cancellationToken);
+    public ValueTask<IAsyncDisposable> WatchFreeAsync(Action wake, CancellationToken cancellationToken) =>
+        IsDeaf ? throw new StoreUnavailableException("away") : store.WatchFreeAsync(wake, cancellationToken);
 }

@@ -108,6 +108,58 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
     }
 
     [Fact]
+    public async Task Store_IsAwayLongerThanTheWindow_StreamWithItsClientGoesOn()
+    {
+        await UseTimedAsync(("Gateway:Store:ResumeWindow", "00:00:05"));
+        var script = Held();
+        Upstream.Enqueue(script);
+        using var response = await OpenStreamAsync("""{"input":"Hi"}""");
+        await script.Hold.Reached;
+        var started = _time.GetUtcNow();
+        var (beats, isAway) = (0, true);
+        _runs.BeforeFollowed = () => ThrowWhen(isAway);
+        _runs.BeforeRenew = _ =>
+        {
+            beats++;
+            ThrowWhen(isAway);
+        };
+        await AdvanceUntilAsync(() => _time.GetUtcNow() - started > TimeSpan.FromSeconds(9));
+
+        // The first beat finds that nobody was noted for long; the follower had no chance to be.
+        beats = 0;
+        isAway = false;
+        await AdvanceUntilAsync(() => beats >= 2);
+        script.Hold.Release();
+
+        Assert.EndsWith("data: [DONE]\n\n", await response.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        Assert.Equal("completed", Gateway.Metrics.Of("gateway.runs.ended").Single().Tags["outcome"]);
+
+        static void ThrowWhen(bool isAway)
+        {
+            if (isAway)
+            {
+                throw new StoreUnavailableException("away");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Cancel_AtAnotherReplica_IsHeardWithinHalfASecond()
+    {
+        await UseTimedAsync();
+        var script = Held();
+        Upstream.Enqueue(script);
+        var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
+        await script.Hold.Reached;
+
+        Assert.True(await _runs.CancelAsync(_runs.Created, Cancellation));
+        _time.Advance(TimeSpan.FromSeconds(0.5));
+
+        await Upstream.Calls.Single().ClientLeft.WaitAsync(Cancellation);
+        await PollAsync(id, "cancelled");
+    }
+
+    [Fact]
     public async Task Scan_Breaks_RunsAreTakenAllTheSame()
     {
         await UseTimedAsync();
@@ -166,6 +218,48 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
         await _runs.ReleaseAsync(lost!.Value, 2, Cancellation);
         await AdvanceUntilAsync(() => Server.Calls.Count == 1);
         Assert.Equal(["mcp_call", "message"], (await PollAsync(id, "completed")).Types("output"));
+    }
+
+    [Fact]
+    public async Task Key_IsTakenButTheReplyIsLost_TheRequestMayBeTriedAgain()
+    {
+        await UseTimedAsync();
+        Gateway.AllowedErrors = static _ => true;
+        _store.AfterClaim = static _ => throw new StoreUnavailableException("The reply was lost.");
+
+        (await PostOnceAsync()).AssertError(503, "store_unavailable", null, "server_error");
+
+        (await PostOnceAsync()).AssertOk();
+
+        async Task<Reply> PostOnceAsync() => await SendAsync(
+            HttpMethod.Post, "/v1/responses", WithModel("""{"input":"Hi","store":false}"""), null, ("Idempotency-Key", "once"));
+    }
+
+    [Fact]
+    public async Task Run_IsAnothers_ByTheTimeItIsRefused_TheOtherKeepsIt()
+    {
+        await UseTimedAsync(("Gateway:Store:ResumeWindow", "00:10:00"));
+        var failing = new ChatScript
+        {
+            Status = 400,
+            ContentType = ChatScript.Json,
+            Steps = [new HoldStep(), new SendStep(Encoding.UTF8.GetBytes("""{"error":{"message":"no such thing","type":"invalid_request_error"}}"""))],
+        };
+        Upstream.Enqueue(failing);
+        var answer = OpenStreamAsync("""{"input":"Hi"}""");
+        await failing.Hold.Reached;
+        var run = _runs.Created;
+
+        // This replica stood still: another one has the run now. No time goes by, so its own beat does not tell it.
+        await _runs.ReleaseAsync(run, 1, Cancellation);
+        Assert.Equal(2, (await _runs.TakeAsync(run, "other", TimeSpan.FromHours(1), Cancellation))?.Token);
+        failing.Hold.Release();
+        await Gateway.Metrics.WaitForCountAsync("gateway.runs.ended", 1);
+
+        Assert.True((await _runs.RenewAsync(run, 2, Lease, Cancellation)).IsHeld, "The run of another replica was removed.");
+        Assert.Equal("lost", Gateway.Metrics.Of("gateway.runs.ended").Last().Tags["outcome"]);
+        await _runs.DeleteRunAsync(run, Cancellation);
+        (await answer).Dispose();
     }
 
     [Fact]

@@ -204,6 +204,18 @@ public sealed class ItemTableTests
         Assert.Equal((ItemKind.FunctionCall, "fc_1", "c1"), (item.Kind, item.Id, item.CallId));
     }
 
+    /// <summary>As a newer version may have stored it.</summary>
+    [Theory]
+    [InlineData("""{"id":"new_1","type":"invented"}""")]
+    [InlineData("""{"id":"new_1","type":"invented","role":"user","content":"x"}""")]
+    [InlineData("""{"type":"invented","id":"new_1"}""")]
+    public void View_TypeThatNobodyKnows_IsNeitherReferenceNorMessage(string json)
+    {
+        var item = ItemTable.View(Encoding.UTF8.GetBytes(json));
+
+        Assert.Equal((ItemKind.Unknown, "new_1"), (item.Kind, item.Id));
+    }
+
     [Fact]
     public void View_ThousandsOfItems_AllocatesNothing()
     {

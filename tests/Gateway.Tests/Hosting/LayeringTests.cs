@@ -20,6 +20,8 @@ public sealed partial class LayeringTests
         ["Upstream"] = ["Telemetry", "Protocol"],
         ["Store"] = ["Telemetry", "Protocol"],
         ["Telemetry"] = [],
+        // A client: it knows the gateway by what it answers.
+        ["Check"] = ["Protocol"],
         ["Hosting"] = ["Policy", "Telemetry", "Protocol"],
     };
 

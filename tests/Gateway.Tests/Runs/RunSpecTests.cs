@@ -1,5 +1,6 @@
 using System.Text;
 using Gateway.Runs;
+using Gateway.Store;
 
 namespace Gateway.Tests.Runs;
 
@@ -39,6 +40,7 @@ public sealed class RunSpecTests
     [InlineData("null\n{}")]
     [InlineData("x\n{}")]
     [InlineData("{\"v\":\"1\"}\n{}")]
+    [InlineData("{\"v\":0}\n{}")]
     [InlineData("{\"v\":1.5}\n{}")]
     [InlineData("{\"v\":1,\"dialect\":1}\n{}")]
     [InlineData("{\"v\":1,\"dialect\":null,\"model\":null,\"created\":0,\"background\":true,\"events\":true,\"sealed\":false}\n{}")]
@@ -50,7 +52,7 @@ public sealed class RunSpecTests
     {
         var written = Encoding.UTF8.GetString(Spec("{}").Write()).Replace("\"v\":1", "\"v\":3", StringComparison.Ordinal);
 
-        Assert.Contains("newer", Assert.Throws<InvalidDataException>(() => RunSpec.Read(Encoding.UTF8.GetBytes(written))).Message, StringComparison.Ordinal);
+        Assert.Contains("upgrade", Assert.Throws<NewerFormatException>(() => RunSpec.Read(Encoding.UTF8.GetBytes(written))).Message, StringComparison.Ordinal);
     }
 
     [Fact]

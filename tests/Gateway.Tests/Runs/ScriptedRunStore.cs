@@ -95,6 +95,8 @@ internal sealed class ScriptedRunStore : IRunStore
 
     public ValueTask<LiveRun?> GetRunAsync(RunKey run, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+    public ValueTask<bool> IsLiveAsync(RunKey run, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(RunKey run, long from, int most, CancellationToken cancellationToken) =>

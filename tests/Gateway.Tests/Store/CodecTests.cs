@@ -22,11 +22,22 @@ public sealed class CodecTests
 
     [Theory]
     [InlineData(new byte[] { 2, 0, 0, 0, 0 })]
+    [InlineData(new byte[] { 2 })]
     [InlineData(new byte[] { 1, 7, 0, 0, 0 })]
+    public void Turn_OfANewerVersion_IsSaidToBe(byte[] element) =>
+        Assert.Contains("upgrade", Assert.Throws<NewerFormatException>(() => TurnCodec.Decode(element)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Record_OfANewerVersion_IsSaidToBe() =>
+        Assert.Contains("upgrade", Assert.Throws<NewerFormatException>(() => RecordCodec.Decode(ResponseId.NewChain(), new byte[] { 2, 1 })).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(new byte[] { 0, 0, 0, 0, 0 })]
+    [InlineData(new byte[] { (byte)'j', (byte)'u', (byte)'n', (byte)'k', 0 })]
     [InlineData(new byte[] { 1, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0, 0 })]
     [InlineData(new byte[] { 1, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0, 0 })]
     [InlineData(new byte[] { 1, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0 })]
-    public void Turn_OfAnotherVersionOrWithAbsurdCounts_IsDamaged(byte[] element) =>
+    public void Turn_OfNoVersionOrWithAbsurdCounts_IsDamaged(byte[] element) =>
         Assert.Throws<InvalidDataException>(() => TurnCodec.Decode(element));
 
     [Fact]

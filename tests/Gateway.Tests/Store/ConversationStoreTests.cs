@@ -311,6 +311,22 @@ public abstract class ConversationStoreTests
     }
 
     [Fact]
+    public async Task Delete_TakesTheEventsOfItsResponsesToo()
+    {
+        await using var test = await OpenAsync();
+        var id = await test.StartTalkAsync("hello");
+        var (start, hold) = await StartRunAsync(test, id, "replica");
+        var commit = test.Turn(id, hold.Token, 1, "run") with { Id = start.Run.Id, Run = new RunFence(1, 2, [], RunStarts.EventRetention) };
+        Assert.Equal(CommitOutcome.Appended, await test.Store.CommitAsync(commit, None));
+        Assert.NotNull(await test.Runs.ReadEventsAsync(start.Run, 0, 10, None));
+
+        Assert.True(await test.Conversations.DeleteConversationAsync(test.Tenant, id, None));
+
+        Assert.Null(await test.Store.GetAsync(test.Tenant, start.Run.Id, None));
+        Assert.Null(await test.Runs.ReadEventsAsync(start.Run, 0, 10, None));
+    }
+
+    [Fact]
     public async Task Claim_InAConversation_StaysTakenAsLongAsTheConversation()
     {
         await using var test = await OpenAsync();

@@ -64,6 +64,20 @@ public sealed class RedisRunFailureTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Lease_IsTakenAndProlonged_ThoughTheIndexCanNotBeTold()
+    {
+        var start = RunStarts.Of(Tenant);
+        await Store.Runs.CreateAsync(start, None);
+
+        // In a Cluster the index is on a node of its own, which may be away while that of the run is not.
+        await Db.KeyDeleteAsync("gw:{/runs}");
+        await Db.StringSetAsync("gw:{/runs}", "not to be written");
+
+        Assert.Equal(1, (await Store.Runs.TakeAsync(start.Run, "a", Lease, None))?.Token);
+        Assert.True((await Store.Runs.RenewAsync(start.Run, 1, Lease * 2, None)).IsHeld);
+    }
+
+    [Fact]
     public async Task Watch_ManyOfOneRun_ShareOneSubscriptionThatEndsWithTheLast()
     {
         await using var other = await OpenAsync();

@@ -40,9 +40,9 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
             async ct =>
             {
                 var db = await connection.GetDatabaseAsync(ct).ConfigureAwait(false);
-                var fields = await db.HashGetAsync(RedisKeys.Conversation(tenant, id.Chain), ["self", "deleted", "created", "metadata"], Primary)
+                var fields = await db.HashGetAsync(RedisKeys.Conversation(tenant, id.Chain), ["self", "deleted", "v", "created", "metadata"], Primary)
                     .WaitAsync(ct).ConfigureAwait(false);
-                return IsFound(id, fields) ? new StoredConversation(id, Created(fields[2]), fields[3]) : null;
+                return IsFound(id, fields) ? new StoredConversation(id, Created(fields[3]), fields[4]) : null;
             },
             cancellationToken);
 
@@ -56,7 +56,7 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
                     RunAsync(RedisScripts.ConversationSet, KeysOf(tenant, id), [id.Self, metadata, Milliseconds(retention)], ct),
                     () => [LogOf(tenant, id)],
                     ct).ConfigureAwait(false);
-                return created.IsNull ? null : new StoredConversation(id, Created(created), metadata);
+                return created.IsNull ? null : created == RedisValue.EmptyString ? throw Newer() : new StoredConversation(id, Created(created), metadata);
             },
             cancellationToken);
 
@@ -137,8 +137,12 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
     private static DateTimeOffset Created(RedisValue milliseconds) =>
         DateTimeOffset.FromUnixTimeMilliseconds(long.Parse((string)milliseconds!, CultureInfo.InvariantCulture));
 
-    /// <summary>The first two fields are <c>self</c> and <c>deleted</c>.</summary>
-    private static bool IsFound(ConversationId id, RedisValue[] fields) => fields[0] == id.Self && fields[1].IsNull;
+    /// <summary>The first fields are <c>self</c>, <c>deleted</c> and <c>v</c>.</summary>
+    /// <exception cref="NewerFormatException">It has a version, which only those have that this version can not read.</exception>
+    private static bool IsFound(ConversationId id, RedisValue[] fields) =>
+        fields[0] == id.Self && fields[1].IsNull && (fields[2].IsNull ? true : throw Newer());
+
+    private static NewerFormatException Newer() => new("A stored conversation");
 
     private static ConversationAccess AccessOf(long outcome) => outcome switch
     {
@@ -146,6 +150,7 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
         1 => ConversationAccess.NotFound,
         2 => ConversationAccess.Locked,
         3 => ConversationAccess.TooLarge,
+        4 => throw Newer(),
         _ => throw new InvalidDataException($"A script of conversations answered {outcome}."),
     };
 
@@ -174,6 +179,11 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
             return false;
         }
 
+        if (reply.Resp2Type == ResultType.BulkString)
+        {
+            throw Newer();
+        }
+
         var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
         foreach (var turns in ((string[])reply!).Select(self => new ResponseId(id.Chain, self)).Chunk(DeletedAtOnce))
         {
@@ -196,8 +206,11 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
     {
         var reply = (RedisResult[])(await RunAsync(
             RedisScripts.ConversationOpen,
-            KeysOf(opening.Tenant, opening.Id),
-            [opening.Id.Self, opening.Token ?? string.Empty, Milliseconds(opening.Lease), opening.MostBytes, Milliseconds(opening.Retention)],
+            [.. KeysOf(opening.Tenant, opening.Id), RedisKeys.Run(new RunKey(opening.Tenant, new ResponseId(opening.Id.Chain, opening.Token ?? string.Empty)))],
+            [
+                opening.Id.Self, opening.Token ?? string.Empty, Milliseconds(opening.Lease), opening.MostBytes, Milliseconds(opening.Retention),
+                opening.IsRuns ? 1 : 0,
+            ],
             cancellationToken).ConfigureAwait(false))!;
         var access = AccessOf((long)reply[0]);
         if (access != ConversationAccess.Done)
@@ -233,7 +246,7 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
     private async ValueTask<ItemPage?> PageAsync(string tenant, ConversationId id, ItemQuery query, CancellationToken cancellationToken)
     {
         var db = await connection.GetDatabaseAsync(cancellationToken).ConfigureAwait(false);
-        var fields = db.HashGetAsync(RedisKeys.Conversation(tenant, id.Chain), ["self", "deleted"], Primary);
+        var fields = db.HashGetAsync(RedisKeys.Conversation(tenant, id.Chain), ["self", "deleted", "v"], Primary);
         var length = db.ListLengthAsync(LogOf(tenant, id), Primary);
         var place = query.After is { } after && after.Turn.Chain == id.Chain
             ? db.HashGetAsync(RedisKeys.Places(tenant, id.Chain), after.Turn.Self, Primary)
@@ -280,7 +293,7 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
             return null;
         }
 
-        var fields = db.HashGetAsync(RedisKeys.Conversation(tenant, id.Chain), ["self", "deleted"], Primary);
+        var fields = db.HashGetAsync(RedisKeys.Conversation(tenant, id.Chain), ["self", "deleted", "v"], Primary);
         var place = db.HashGetAsync(RedisKeys.Places(tenant, id.Chain), turn.Self, Primary);
         await Task.WhenAll(fields, place).WaitAsync(cancellationToken).ConfigureAwait(false);
         if (!IsFound(id, await fields.ConfigureAwait(false)) || await place.ConfigureAwait(false) is not { IsNull: false } found || (long)found < 0)

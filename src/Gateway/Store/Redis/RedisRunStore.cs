@@ -11,6 +11,10 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
     private const CommandFlags Primary = CommandFlags.DemandMaster;
     private static readonly RedisValue NotFree = RedisValue.EmptyString;
     private static readonly RedisValue[] SpecTokenCancel = ["spec", "token", "cancel"];
+
+    /// <summary>A lease is prolonged far within its time, whatever the index does.</summary>
+    private static readonly TimeSpan IndexPatience = TimeSpan.FromSeconds(1);
+
     private readonly RedisWakes _wakes = new(connection);
     private readonly RedisPatience _patience = new(timeout, time);
 
@@ -65,6 +69,9 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
     public ValueTask<LiveRun?> GetRunAsync(RunKey run, CancellationToken cancellationToken) =>
         watch.ReadAsync("run_get", ct => ReadAsync(run, ct), cancellationToken);
 
+    public ValueTask<bool> IsLiveAsync(RunKey run, CancellationToken cancellationToken) =>
+        watch.ReadAsync("run_look", ct => SendAsync(db => db.HashExistsAsync(RedisKeys.Run(run), "token", Primary), ct), cancellationToken);
+
     public ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken) =>
         watch.WriteAsync("run_delete", ct => connection.AcknowledgedAsync(EraseAsync(run, ct), () => [RedisKeys.Run(run)], ct), cancellationToken);
 
@@ -100,13 +107,31 @@ internal sealed class RedisRunStore(RedisConnection connection, StoreWatch watch
         return await RedisRetry.TwiceAsync(() => _patience.RunAsync(() => send(db), cancellationToken), timeout, time, cancellationToken).ConfigureAwait(false);
     }
 
-    private async ValueTask HintAsync(RunKey run, long freeAt, long retention, RedisValue channel, CancellationToken cancellationToken) =>
-        await EvaluateAsync(
-            RedisScripts.RunHint, RedisRunIndex.KeysOf(run.Tenant), [RedisKeys.RunName(run), freeAt, retention, channel, run.Tenant], cancellationToken)
-            .ConfigureAwait(false);
+    private ValueTask HintAsync(RunKey run, long freeAt, long retention, RedisValue channel, CancellationToken cancellationToken) =>
+        TellIndexAsync(
+            db => db.ScriptEvaluateAsync(
+                RedisScripts.RunHint, RedisRunIndex.KeysOf(run.Tenant), [RedisKeys.RunName(run), freeAt, retention, channel, run.Tenant]),
+            cancellationToken);
 
-    private async ValueTask ForgetAsync(RunKey run, CancellationToken cancellationToken) =>
-        await SendAsync(db => RedisRunIndex.ForgetAsync(db, run), cancellationToken).ConfigureAwait(false);
+    private ValueTask ForgetAsync(RunKey run, CancellationToken cancellationToken) => TellIndexAsync(db => RedisRunIndex.ForgetAsync(db, run), cancellationToken);
+
+    /// <summary>
+    /// Sets the index right behind what was done to a run. It may be on another node, which may be away: what was done is done, and whoever meets the
+    /// run there sets it right then.
+    /// </summary>
+    private async ValueTask TellIndexAsync<T>(Func<IDatabase, Task<T>> send, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(IndexPatience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
+        try
+        {
+            await SendAsync(send, either.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (StoreWatch.IsStoreFailure(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            // Whoever looks for free runs there tells of it.
+        }
+    }
 
     private async ValueTask<RunAdmission> MakeAsync(RunStart start, CancellationToken cancellationToken)
     {

@@ -9,15 +9,18 @@
 -- ARGV[4]  the most bytes that its turns may have together
 -- ARGV[5]  retention in milliseconds
 --
--- Returns 0 done, 1 no such conversation, 2 somebody holds it, 3 it would be too large (nothing is written).
+-- Returns 0 done, 1 no such conversation, 2 somebody holds it, 3 it would be too large (nothing is written), 4 a newer format.
 --
 -- Atomic, because whether the conversation is there, free and small enough must hold at the moment of the push, and because a turn without
 -- its place would be found by nobody. The test for the place makes a second try harmless. Whether a hold has run out is for the server's
 -- clock to say: the clocks of replicas differ.
 
-local held = redis.call('HMGET', KEYS[1], 'self', 'deleted', 'bytes', 'owner', 'until')
+local held = redis.call('HMGET', KEYS[1], 'self', 'deleted', 'bytes', 'owner', 'until', 'v')
 if held[1] ~= ARGV[1] or held[2] then
   return 1
+end
+if held[6] then
+  return 4
 end
 if redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1 then
   return 0

@@ -7,13 +7,16 @@
 -- ARGV[2]  metadata
 -- ARGV[3]  retention in milliseconds
 --
--- Returns when it was created, in milliseconds, or nil when there is no such conversation.
+-- Returns when it was created, in milliseconds, nil when there is no such conversation, or an empty text when it has a newer format.
 --
 -- Atomic, because a write behind a test could bring back a part of a conversation that was deleted in between, without an expiry.
 
-local held = redis.call('HMGET', KEYS[1], 'self', 'deleted', 'created')
+local held = redis.call('HMGET', KEYS[1], 'self', 'deleted', 'created', 'v')
 if held[1] ~= ARGV[1] or held[2] then
   return nil
+end
+if held[4] then
+  return ''
 end
 redis.call('HSET', KEYS[1], 'metadata', ARGV[2])
 -- All keys live as long as the record, also those that came later with a shorter retention.

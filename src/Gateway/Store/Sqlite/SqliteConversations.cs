@@ -66,6 +66,7 @@ internal static class SqliteConversations
         session.Prepare("DELETE FROM turn WHERE log IN (SELECT id FROM log WHERE tenant = $1 AND chain = $2)", tenant, id.Chain).ExecuteNonQuery();
         session.Prepare("DELETE FROM log WHERE tenant = $1 AND chain = $2", tenant, id.Chain).ExecuteNonQuery();
         session.Prepare("DELETE FROM place WHERE tenant = $1 AND chain = $2", tenant, id.Chain).ExecuteNonQuery();
+        SqliteRuns.DeleteEnded(session, tenant, id.Chain);
         session.Prepare("DELETE FROM claim WHERE tenant = $1 AND name BETWEEN $2 || '/' AND $2 || '0'", tenant, id.Chain).ExecuteNonQuery();
         session.Prepare("DELETE FROM conversation WHERE tenant = $1 AND chain = $2", tenant, id.Chain).ExecuteNonQuery();
         return true;
@@ -113,6 +114,11 @@ internal static class SqliteConversations
         }
 
         if (opening.Token is not null && state.Owner is not null && state.Owner != opening.Token)
+        {
+            return (ConversationAccess.Locked, 0);
+        }
+
+        if (opening is { IsRuns: true, Token: { } run } && !SqliteRuns.IsLive(session, new RunKey(tenant, new ResponseId(id.Chain, run)), now))
         {
             return (ConversationAccess.Locked, 0);
         }

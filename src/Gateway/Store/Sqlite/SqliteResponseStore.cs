@@ -95,7 +95,7 @@ internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStor
         var lastEvents = SqliteRunStore.Copies(commit.Run?.Events ?? []);
         var outcome = await WriteAsync("commit", session => SqliteWrites.Commit(session, commit, turn, lastEvents, Now), cancellationToken)
             .ConfigureAwait(false);
-        if (commit.Run is not null && outcome is CommitOutcome.Appended or CommitOutcome.Branched)
+        if (commit.Run is not null && outcome is CommitOutcome.Appended or CommitOutcome.Branched or CommitOutcome.AlreadyCommitted)
         {
             Runs.Ended(new RunKey(commit.Tenant, commit.Id));
         }

@@ -78,6 +78,9 @@ internal sealed class SqliteRunStore(SqliteResponseStore store, TimeProvider tim
     public ValueTask<LiveRun?> GetRunAsync(RunKey run, CancellationToken cancellationToken) =>
         store.ReadAsync("run_get", session => SqliteRuns.Get(session, run, Now), cancellationToken);
 
+    public ValueTask<bool> IsLiveAsync(RunKey run, CancellationToken cancellationToken) =>
+        store.ReadAsync("run_look", session => SqliteRuns.IsLive(session, run, Now), cancellationToken);
+
     public async ValueTask<bool> DeleteRunAsync(RunKey run, CancellationToken cancellationToken)
     {
         var isDeleted = await store.WriteAsync("run_delete", session => SqliteRuns.Delete(session, run, Now), cancellationToken)

@@ -202,6 +202,16 @@ internal static class SqliteRuns
         }
     }
 
+    public static bool IsLive(SqliteSession session, RunKey key, long now) => Live(session, key, now) is not null;
+
+    /// <summary>Removes the events of a chain's runs that have ended. A run that goes on is not found again by its end.</summary>
+    public static void DeleteEnded(SqliteSession session, string tenant, string chain)
+    {
+        session.Prepare(
+            "DELETE FROM run_event WHERE run IN (SELECT id FROM run WHERE tenant = $1 AND chain = $2 AND ended = 1)", tenant, chain).ExecuteNonQuery();
+        session.Prepare("DELETE FROM run WHERE tenant = $1 AND chain = $2 AND ended = 1", tenant, chain).ExecuteNonQuery();
+    }
+
     public static LiveRun? Get(SqliteSession session, RunKey key, long now) =>
         Live(session, key, now) is { } run ? new LiveRun(Spec(session, run), HasBegun: run.Token > 0, run.IsCancelled) : null;
 

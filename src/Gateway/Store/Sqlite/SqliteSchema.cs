@@ -128,7 +128,7 @@ internal static class SqliteSchema
         {
             throw new StoreUnavailableException(
                 $"The database in {StoreOptions.Section}:Path has schema version {version}; this gateway knows version {Version}. "
-                + "Run the newer gateway, or name another folder.");
+                + "Run the newer gateway, restore the backup from before the upgrade, or name another folder.");
         }
 
         for (; version < Version; version++)
