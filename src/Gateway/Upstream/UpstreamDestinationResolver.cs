@@ -40,6 +40,12 @@ internal sealed class UpstreamDestinationResolver(TimeProvider time, ILogger<Ups
         return new ResolvedDestinationCollection(resolved, destinations.Values.Any(d => NameOf(d) is not null) ? RefreshToken() : null);
     }
 
+    /// <summary>The destination is the configured one, or one that it was expanded into.</summary>
+    public static bool IsOf(string destinationId, string configuredId) =>
+        destinationId.StartsWith(configuredId, StringComparison.OrdinalIgnoreCase) && destinationId.AsSpan(configuredId.Length) is [] or ['[', ..];
+
+    private static string IdOf(string configuredId, IPAddress address) => $"{configuredId}[{address}]";
+
     private CancellationChangeToken RefreshToken()
     {
         // Not disposed here: its own timer ends it, and disposing it would end the refreshing.
@@ -64,7 +70,7 @@ internal sealed class UpstreamDestinationResolver(TimeProvider time, ILogger<Ups
             return [(id, destination)];
         }
 
-        return [.. addresses.Select(address => ($"{id}[{address}]", destination with
+        return [.. addresses.Select(address => (IdOf(id, address), destination with
         {
             Address = WithHost(uri, address),
             Health = destination.Health is { } health ? WithHost(new Uri(health), address) : null,
