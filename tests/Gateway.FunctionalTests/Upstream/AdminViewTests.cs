@@ -67,6 +67,32 @@ public sealed class AdminViewTests(GatewayFixture fixture) : FunctionalTest(fixt
     }
 
     [Fact]
+    public async Task Upstreams_TellHowManyRequestsWait()
+    {
+        await UseOwnGatewayAsync(
+            ("Gateway:Admin:Keys:0", "root"), ("Gateway:Upstreams:main:MaxConcurrentRequests", "1"), ("Gateway:Upstreams:main:MaxQueued", "7"));
+        var hold = new ChatScript { Steps = [new HoldStep()] };
+        Upstream.Enqueue(hold);
+        var open = OpenStreamAsync("""{"input":"Hi"}""");
+        await hold.Hold.Reached.WaitAsync(Cancellation);
+        var waiting = CreateAsync("""{"input":"Hi"}""");
+        await Gateway.Metrics.WaitForSumAsync("gateway.upstream.queued", 1);
+
+        Assert.Equal((1, 7), await LoadAsync());
+
+        hold.Hold.Release();
+        (await open).Dispose();
+        await waiting;
+        Assert.Equal((0, 7), await LoadAsync());
+
+        async Task<(int, int)> LoadAsync()
+        {
+            var load = (await GetAsync("/admin/upstreams", "root")).AssertOk().Each("data").Single().GetProperty("load");
+            return (load.GetProperty("queued").GetInt32(), load.GetProperty("max_queued").GetInt32());
+        }
+    }
+
+    [Fact]
     public async Task Upstreams_TellPlaceAndWhatIsLeftAlone()
     {
         await UseOwnGatewayAsync(
