@@ -283,6 +283,8 @@ public sealed class UpstreamGapTests
                 ["Gateway:Upstreams:other:Health:Path"] = "",
             },
             s => s.AddSingleton<TimeProvider>(_time));
+        // Neither is given up while it is asked for the first time.
+        await Until.TrueAsync(() => host.Get<UpstreamRegistry>().Find("main")!.Discovered is not null && Volatile.Read(ref never) == 1);
         for (var second = 1; second <= 10; second++)
         {
             await Until.TrueAsync(() =>
