@@ -3,7 +3,6 @@ using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Protocol.Translation;
 using Gateway.Runs;
-using Gateway.Store;
 using Gateway.Telemetry;
 using Gateway.Tools;
 using Microsoft.Extensions.Options;

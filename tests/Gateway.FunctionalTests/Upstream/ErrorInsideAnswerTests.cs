@@ -1,4 +1,3 @@
-using Gateway.FunctionalTests.Responses;
 using Gateway.Testing;
 using Gateway.Testing.Scripting;
 using Gateway.Upstream;

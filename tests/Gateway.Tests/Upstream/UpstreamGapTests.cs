@@ -2,7 +2,6 @@ using System.Net;
 using System.Text;
 using Gateway.Protocol.Responses;
 using Gateway.Upstream;
-using Gateway.Upstream.Probing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
