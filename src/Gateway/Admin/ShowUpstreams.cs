@@ -13,12 +13,15 @@ namespace Gateway.Admin;
 /// destinations are, all as this replica sees it.
 /// </summary>
 internal sealed class ShowUpstreams(
-    TenantDirectory tenants, UpstreamRegistry registry, RouteTable routes, IProxyStateLookup clusters, DestinationPicker picker,
+    TenantDirectory tenants, UpstreamRegistry registry, RouteTable routes, IProxyStateLookup clusters, DestinationPicker picker, UpstreamMetrics metrics,
     IOptions<ProbingOptions> probing, TimeProvider time, ILogger<ShowUpstreams> logger) : AdminView(tenants, logger)
 {
     protected override void Write(Utf8JsonWriter json)
     {
-        var models = routes.List().ToLookup(model => model.Upstream, model => model.Id, StringComparer.OrdinalIgnoreCase);
+        // Several upstreams may serve a model; a reload may take it away between the two questions.
+        var models = routes.List()
+            .SelectMany(model => (routes.Find(model.Id)?.All ?? []).Select(route => (route.Upstream, model.Id)))
+            .ToLookup(static model => model.Upstream, static model => model.Id, StringComparer.OrdinalIgnoreCase);
         json.WriteStartObject();
         json.WriteString("object", "list");
         json.WriteStartArray("data");
@@ -48,6 +51,7 @@ internal sealed class ShowUpstreams(
             }
 
             json.WriteEndArray();
+            WriteLoad(json, upstream);
             WriteDestinations(json, upstream);
             json.WriteEndObject();
         }
@@ -118,6 +122,14 @@ internal sealed class ShowUpstreams(
         json.WriteEndObject();
     }
 
+    private void WriteLoad(Utf8JsonWriter json, ConfiguredUpstream upstream)
+    {
+        json.WriteStartObject("load");
+        json.WriteNumber("queued", metrics.QueuedAt(upstream.Name));
+        json.WriteNumber("max_queued", upstream.MaxQueued);
+        json.WriteEndObject();
+    }
+
     private void WriteDestinations(Utf8JsonWriter json, ConfiguredUpstream upstream)
     {
         json.WriteStartArray("destinations");
@@ -129,7 +141,7 @@ internal sealed class ShowUpstreams(
                 json.WriteStartObject();
                 json.WriteString("address", destination.Model.Config.Address);
                 json.WriteString("host", destination.Model.Config.Host);
-                json.WriteString("health", Word(destination.Health.Active));
+                json.WriteString("health", Word(upstream.Health is null ? DestinationHealth.Unknown : destination.Health.Active));
                 json.WriteBoolean("available", cluster.DestinationsState.AvailableDestinations.Contains(destination));
                 json.WriteNumber("in_flight", stats.InFlight);
                 json.WriteNumber("failures", stats.Failures);

@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using Gateway.Protocol.Translation;
 using Gateway.Upstream.Probing;
+using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Upstream;
 
@@ -13,6 +14,7 @@ internal sealed class ConfiguredUpstream
     private RouteProfile _profile;
     private IReadOnlyList<DiscoveredModel>? _discovered;
     private ProbeReport _probe = ProbeReport.Pending;
+    private IReadOnlyList<Func<RouteProfile, RouteProfile>> _remembered = [];
 
     public ConfiguredUpstream(RouteProfile profile, string? apiKey)
     {
@@ -70,10 +72,7 @@ internal sealed class ConfiguredUpstream
     /// <summary>The operator's single profile keys, spelt as in <c>profiles.json</c>: they win over everything that is found out.</summary>
     public JsonObject Overrides { get; init; } = [];
 
-    /// <summary>What was learned from refusals, in order; changed under the route table's lock alone. Each names one thing to leave out, so they are few.</summary>
-    public List<Func<RouteProfile, RouteProfile>> Remembered { get; } = [];
-
-    /// <summary>Everything configured, as text: an upstream whose text is the same after a reload keeps what was learned.</summary>
+    /// <summary>Everything configured, as text: an upstream whose text is the same after a reload is the same object.</summary>
     public required string Fingerprint { get; init; }
 
     /// <summary>Its <c>/models</c> matters: no names are configured, or globs, which the list of models is filtered by.</summary>
@@ -92,6 +91,13 @@ internal sealed class ConfiguredUpstream
     {
         get => Volatile.Read(ref _probe);
         set => Volatile.Write(ref _probe, value);
+    }
+
+    /// <summary>What was learned from refusals, in order; replaced whole, under the route table's lock alone. Each names one thing to leave out, so they are few.</summary>
+    public IReadOnlyList<Func<RouteProfile, RouteProfile>> Remembered
+    {
+        get => Volatile.Read(ref _remembered);
+        set => Volatile.Write(ref _remembered, value);
     }
 
     /// <summary>The models it named last; null while it has not answered yet.</summary>
@@ -120,6 +126,29 @@ internal sealed class ConfiguredUpstream
 
         return null;
     }
+
+    /// <summary>Takes over what is known of the upstream of this name as it was configured before: its models until it names them anew, the rest if it is spoken to in the same way.</summary>
+    public void TakeOver(ConfiguredUpstream old)
+    {
+        if (NeedsDiscovery)
+        {
+            Discovered = old.Discovered;
+        }
+
+        if (IsSpokenToAs(old))
+        {
+            (Profile, Remembered, Probe) = (old.Profile, old.Remembered, old.Probe);
+        }
+    }
+
+    /// <summary>The same servers, with the same profile and overrides: what was learned about one is true of the other.</summary>
+    public bool IsSpokenToAs(ConfiguredUpstream other) =>
+        Addresses.SequenceEqual(other.Addresses, StringComparer.OrdinalIgnoreCase)
+        && IsAuto == other.IsAuto && (IsAuto || Profile.Name == other.Profile.Name)
+        && JsonNode.DeepEquals(Overrides, other.Overrides);
+
+    /// <summary>The destination is one of this configuration: clusters follow it only when names are looked up.</summary>
+    public bool Has(DestinationState destination) => Addresses.Any(address => UpstreamDestinationResolver.IsOf(destination.DestinationId, address));
 
     public void SetApiKey(string? key)
     {

@@ -1,3 +1,6 @@
+using System.Net;
+using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.Model;
 
@@ -15,15 +18,15 @@ internal sealed class HealthProbes(UpstreamRegistry registry, DestinationPicker 
 
     public HttpRequestMessage CreateRequest(ClusterModel cluster, DestinationModel destination)
     {
-        var upstream = registry.Find(cluster.Config.ClusterId);
-        var request = new HttpRequestMessage(HttpMethod.Get, AddressOf(destination.Config.Address, upstream?.Health?.Path ?? ""));
-        UpstreamRequests.SetVersion(request);
-        request.Headers.Host = destination.Config.Host;
-        if (upstream is not null)
+        if (registry.Find(cluster.Config.ClusterId) is not { } upstream)
         {
-            UpstreamRequests.AddCredentials(request, upstream);
+            return CreateRequestOfAnother(cluster.Config, destination.Config);
         }
 
+        var request = new HttpRequestMessage(HttpMethod.Get, AddressOf(destination.Config.Address, upstream.Health?.Path ?? ""));
+        UpstreamRequests.SetVersion(request);
+        request.Headers.Host = destination.Config.Host;
+        UpstreamRequests.AddCredentials(request, upstream);
         return request;
     }
 
@@ -47,6 +50,22 @@ internal sealed class HealthProbes(UpstreamRegistry registry, DestinationPicker 
         }
 
         health.SetActive(cluster, changes);
+    }
+
+    /// <summary>For a cluster of the operator's own: what YARP's factory, which this one stands in for, would ask.</summary>
+    private static HttpRequestMessage CreateRequestOfAnother(ClusterConfig cluster, DestinationConfig destination)
+    {
+        var address = string.IsNullOrEmpty(destination.Health) ? destination.Address : destination.Health;
+        var (path, query) = (cluster.HealthCheck?.Active?.Path ?? "", cluster.HealthCheck?.Active?.Query);
+        // A path without a slash is that of an upstream which has just gone from the configuration.
+        var pathString = path is "" or ['/', ..] ? new PathString(path) : new PathString($"/{path}");
+        var request = new HttpRequestMessage(HttpMethod.Get, RequestUtilities.MakeDestinationAddress(address, pathString, new QueryString(query)))
+        {
+            Version = cluster.HttpRequest?.Version ?? HttpVersion.Version20,
+            VersionPolicy = cluster.HttpRequest?.VersionPolicy ?? HttpVersionPolicy.RequestVersionOrLower,
+        };
+        request.Headers.Host = destination.Host;
+        return request;
     }
 
     /// <summary>Below the base URL, or from the root of the server.</summary>

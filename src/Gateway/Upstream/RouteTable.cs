@@ -68,21 +68,18 @@ internal sealed class RouteTable : IClusterChangeListener, IDisposable
     /// <summary>Changes the profile of a route's upstream for all later requests: something it refuses was learned.</summary>
     public void Remember(ChatRoute route, Func<RouteProfile, RouteProfile> change)
     {
-        if (_registry.Find(route.Upstream) is not { } upstream)
-        {
-            return;
-        }
-
         lock (_lock)
         {
-            var changed = change(upstream.Profile);
-            if (changed == upstream.Profile)
+            if (_upstreams.FirstOrDefault(upstream => upstream.Name == route.Upstream) is not { } shown || !Learn(shown, change))
             {
                 return;
             }
 
-            upstream.Remembered.Add(change);
-            upstream.Profile = changed;
+            // A change of the configuration that is not shown yet has an object of its own.
+            if (_registry.Find(route.Upstream) is { } next && next != shown && next.IsSpokenToAs(shown))
+            {
+                Learn(next, change);
+            }
         }
 
         UpstreamLog.ProfileLearned(_logger, route.Upstream, route.Profile.Name);
@@ -135,6 +132,19 @@ internal sealed class RouteTable : IClusterChangeListener, IDisposable
     public void FirstDiscoveryDone() => _firstDiscovery.TrySetResult();
 
     public void Dispose() => _registry.Changed -= ShowChanges;
+
+    private static bool Learn(ConfiguredUpstream upstream, Func<RouteProfile, RouteProfile> change)
+    {
+        var changed = change(upstream.Profile);
+        if (changed == upstream.Profile)
+        {
+            return false;
+        }
+
+        upstream.Remembered = [.. upstream.Remembered, change];
+        upstream.Profile = changed;
+        return true;
+    }
 
     private void ShowChanges()
     {

@@ -40,6 +40,42 @@ internal sealed class UpstreamDestinationResolver(TimeProvider time, ILogger<Ups
         return new ResolvedDestinationCollection(resolved, destinations.Values.Any(d => NameOf(d) is not null) ? RefreshToken() : null);
     }
 
+    /// <summary>The destination is the configured one, or one that it was expanded into.</summary>
+    public static bool IsOf(string destinationId, string configuredId) =>
+        destinationId.StartsWith(configuredId, StringComparison.OrdinalIgnoreCase) && destinationId.AsSpan(configuredId.Length) is [] or ['[', ..];
+
+    /// <summary>
+    /// The system's resolver without the IPv6 addresses that this machine has no way to, when there are others: it tells them all the same. A
+    /// connection to a name would go on with the next address, but a destination has only one.
+    /// </summary>
+    public static async Task<IPAddress[]> AskSystemAsync(string host, CancellationToken cancellationToken) =>
+        WithRoute(await Dns.GetHostAddressesAsync(host, cancellationToken), HasRoute);
+
+    /// <summary>The addresses but those of IPv6 without a route, unless there are no others.</summary>
+    public static IPAddress[] WithRoute(IPAddress[] addresses, Func<IPAddress, bool> hasRoute)
+    {
+        var reachable = addresses.Where(address => address.AddressFamily != AddressFamily.InterNetworkV6 || hasRoute(address)).ToArray();
+        return reachable.Length > 0 ? reachable : addresses;
+    }
+
+    /// <summary>Whether a packet could be sent there: connecting a datagram socket looks that up and sends none.</summary>
+    public static bool HasRoute(IPAddress address)
+    {
+        const int anyPort = 9;
+        try
+        {
+            using var socket = new Socket(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+            socket.Connect(address, anyPort);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private static string IdOf(string configuredId, IPAddress address) => $"{configuredId}[{address}]";
+
     private CancellationChangeToken RefreshToken()
     {
         // Not disposed here: its own timer ends it, and disposing it would end the refreshing.
@@ -64,7 +100,7 @@ internal sealed class UpstreamDestinationResolver(TimeProvider time, ILogger<Ups
             return [(id, destination)];
         }
 
-        return [.. addresses.Select(address => ($"{id}[{address}]", destination with
+        return [.. addresses.Select(address => (IdOf(id, address), destination with
         {
             Address = WithHost(uri, address),
             Health = destination.Health is { } health ? WithHost(new Uri(health), address) : null,

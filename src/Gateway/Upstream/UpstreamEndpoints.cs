@@ -1,4 +1,3 @@
-using System.Net;
 using Gateway.Telemetry;
 using Gateway.Upstream.Probing;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -50,7 +49,7 @@ internal static class UpstreamEndpoints
         services.AddSingleton<IStartupLine, UpstreamLine>();
         services.AddSingleton<IReadinessPart, UpstreamReadiness>();
 
-        services.TryAddSingleton<UpstreamDestinationResolver.Lookup>((host, token) => Dns.GetHostAddressesAsync(host, token));
+        services.TryAddSingleton<UpstreamDestinationResolver.Lookup>(UpstreamDestinationResolver.AskSystemAsync);
         services.AddSingleton<IDestinationResolver, UpstreamDestinationResolver>();
         services.AddSingleton<IForwarderHttpClientFactory, UpstreamHttpClientFactory>();
         services.AddSingleton<IProxyConfigProvider, UpstreamProxyConfigProvider>();

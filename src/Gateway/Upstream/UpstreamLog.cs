@@ -21,10 +21,11 @@ internal static partial class UpstreamLog
     [LoggerMessage(3005, LogLevel.Information, "Upstream {Upstream} names {Count} model(s).")]
     public static partial void ModelsDiscovered(ILogger logger, string upstream, int count);
 
-    // Written once until the upstream answers again: it is asked every second.
+    // Written once until the upstream answers again: it is asked again and again.
     [LoggerMessage(3006, LogLevel.Warning, "Upstream {Upstream} does not tell its models ({Reason}); asking again.")]
     public static partial void DiscoveryFailed(ILogger logger, string upstream, string reason);
 
+    // Written once until the reason changes.
     [LoggerMessage(3007, LogLevel.Warning, "The key file of upstream {Upstream} can not be used ({Reason}); the last key stays in force.")]
     public static partial void KeyFileNotRead(ILogger logger, string upstream, string reason);
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
@@ -15,6 +16,7 @@ internal sealed class UpstreamMetrics
     private readonly Counter<long> _ejections;
     private readonly Counter<long> _retries;
     private readonly UpDownCounter<long> _queued;
+    private readonly ConcurrentDictionary<string, int> _queuedNow = new(StringComparer.OrdinalIgnoreCase);
     private readonly Histogram<double> _queueTime;
     private readonly Counter<long> _inputTokens;
     private readonly Counter<long> _cachedTokens;
@@ -47,7 +49,15 @@ internal sealed class UpstreamMetrics
     public void Retried(string upstream, bool withinBudget) => _retries.Add(
         1, new KeyValuePair<string, object?>(UpstreamTag, upstream), new KeyValuePair<string, object?>("budget", withinBudget ? "within" : "exhausted"));
 
-    public void Queued(string upstream) => _queued.Add(1, new KeyValuePair<string, object?>(UpstreamTag, upstream));
+    /// <summary>A call waits for a place.</summary>
+    public void Queued(string upstream)
+    {
+        _queuedNow.AddOrUpdate(upstream, 1, static (_, before) => before + 1);
+        _queued.Add(1, new KeyValuePair<string, object?>(UpstreamTag, upstream));
+    }
+
+    /// <summary>How many calls wait in the queue of the upstream now, as the instrument has it too.</summary>
+    public int QueuedAt(string upstream) => _queuedNow.GetValueOrDefault(upstream);
 
     /// <summary>A call no longer waits.</summary>
     /// <param name="upstream">The upstream whose queue it was.</param>
@@ -55,6 +65,7 @@ internal sealed class UpstreamMetrics
     /// <param name="elapsed">How long it waited.</param>
     public void Dequeued(string upstream, string outcome, TimeSpan elapsed)
     {
+        _queuedNow.AddOrUpdate(upstream, 0, static (_, before) => before - 1);
         _queued.Add(-1, new KeyValuePair<string, object?>(UpstreamTag, upstream));
         _queueTime.Record(elapsed.TotalSeconds, new KeyValuePair<string, object?>(UpstreamTag, upstream), new KeyValuePair<string, object?>("outcome", outcome));
     }

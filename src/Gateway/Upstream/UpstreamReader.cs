@@ -18,7 +18,7 @@ internal static partial class UpstreamReader
 
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(1);
 
-    /// <summary>The upstreams in the order of the configuration; the built-in one when none is configured.</summary>
+    /// <summary>The upstreams in the order of the configuration; the built-in one when none is configured, which only a start may take.</summary>
     public static IReadOnlyList<ConfiguredUpstream> Read(IConfiguration configuration, List<string> errors)
     {
         var upstreams = new List<ConfiguredUpstream>();

@@ -46,13 +46,19 @@ internal sealed class UpstreamRegistry : IDisposable
         {
             List<string> errors = [];
             var upstreams = UpstreamReader.Read(_configuration, errors);
+            if (upstreams is [{ IsDemo: true }] && All is not [{ IsDemo: true }])
+            {
+                // A settings file that is away or empty while it is replaced. The demo is for a gateway that starts with nothing.
+                errors.Add($"{UpstreamReader.Section} names no upstream any more.");
+            }
+
             if (errors.Count > 0)
             {
                 UpstreamLog.ReloadRefused(_logger, string.Join(" ", errors));
                 return;
             }
 
-            var kept = upstreams.Select(u => Find(u.Name) is { } old && old.Fingerprint == u.Fingerprint ? old : u).ToList();
+            var kept = upstreams.Select(Keep).ToList();
             if (kept.SequenceEqual(All))
             {
                 return;
@@ -63,6 +69,23 @@ internal sealed class UpstreamRegistry : IDisposable
         }
 
         Changed?.Invoke();
+    }
+
+    /// <summary>The upstream itself when nothing about it was changed; else the new one, with what is still known of it.</summary>
+    private ConfiguredUpstream Keep(ConfiguredUpstream upstream)
+    {
+        if (Find(upstream.Name) is not { } old)
+        {
+            return upstream;
+        }
+
+        if (old.Fingerprint == upstream.Fingerprint)
+        {
+            return old;
+        }
+
+        upstream.TakeOver(old);
+        return upstream;
     }
 
     private void LogUpstreams(IReadOnlyList<ConfiguredUpstream> upstreams)

@@ -37,6 +37,18 @@ public sealed class AdminViewTests(GatewayFixture fixture) : FunctionalTest(fixt
     }
 
     [Fact]
+    public async Task Upstreams_SeveralServeAModel_EachNamesIt()
+    {
+        await UseOwnGatewayAsync(
+            ("Gateway:Admin:Keys:0", "root"), ("Gateway:Upstreams:other:Address", Upstream.Address.AbsoluteUri), ("Gateway:Upstreams:other:Profile", "generic"),
+            ("Gateway:Upstreams:other:Models:0", GatewayFixture.Model));
+
+        var upstreams = (await GetAsync("/admin/upstreams", "root")).AssertOk().Each("data").ToList();
+
+        Assert.All(upstreams, upstream => Assert.Equal([GatewayFixture.Model], upstream.Each("models").Select(model => model.GetString())));
+    }
+
+    [Fact]
     public async Task Upstreams_CountFailuresAndWhatIsInFlight()
     {
         await UseOwnGatewayAsync(("Gateway:Admin:Keys:0", "root"));
@@ -52,6 +64,32 @@ public sealed class AdminViewTests(GatewayFixture fixture) : FunctionalTest(fixt
         (await open).Dispose();
 
         Assert.Equal((1, 1), (destination.GetProperty("in_flight").GetInt32(), destination.GetProperty("failures").GetInt32()));
+    }
+
+    [Fact]
+    public async Task Upstreams_TellHowManyRequestsWait()
+    {
+        await UseOwnGatewayAsync(
+            ("Gateway:Admin:Keys:0", "root"), ("Gateway:Upstreams:main:MaxConcurrentRequests", "1"), ("Gateway:Upstreams:main:MaxQueued", "7"));
+        var hold = new ChatScript { Steps = [new HoldStep()] };
+        Upstream.Enqueue(hold);
+        var open = OpenStreamAsync("""{"input":"Hi"}""");
+        await hold.Hold.Reached.WaitAsync(Cancellation);
+        var waiting = CreateAsync("""{"input":"Hi"}""");
+        await Gateway.Metrics.WaitForSumAsync("gateway.upstream.queued", 1);
+
+        Assert.Equal((1, 7), await LoadAsync());
+
+        hold.Hold.Release();
+        (await open).Dispose();
+        await waiting;
+        Assert.Equal((0, 7), await LoadAsync());
+
+        async Task<(int, int)> LoadAsync()
+        {
+            var load = (await GetAsync("/admin/upstreams", "root")).AssertOk().Each("data").Single().GetProperty("load");
+            return (load.GetProperty("queued").GetInt32(), load.GetProperty("max_queued").GetInt32());
+        }
     }
 
     [Fact]

@@ -143,6 +143,19 @@ public sealed class DestinationPickerTests : IDisposable
     }
 
     [Fact]
+    public void Pick_OthersAreSpared_KeyStaysBelowTheMeanOfThoseThatAreLeft()
+    {
+        Serve(4);
+        _picker.ReportThrottled(Stats("d2"), TimeSpan.FromSeconds(30));
+        _picker.ReportThrottled(Stats("d3"), TimeSpan.FromSeconds(30));
+        var key = Enumerable.Range(0, 100).Select(i => $"chain-{i}").First(k => Peek(k) == "d0");
+        Load("d0", 21);
+        Load("d1", 20);
+
+        Assert.Equal("d0", Peek(key));
+    }
+
+    [Fact]
     public void Pick_KeyOfAFullDestination_GoesToTheNextInItsOrderEachTime()
     {
         Serve(new Dictionary<string, string?> { ["MaxConcurrentRequests"] = "2" }, ("main", 4, 0, 1));

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using Gateway.Protocol.Translation;
 using Gateway.Testing;
@@ -286,7 +287,7 @@ public sealed class ProbingTests : IDisposable
     }
 
     [Fact]
-    public async Task Probe_ConfigurationChanged_AsksAgain()
+    public async Task Probe_ConfigurationChanged_AsksAgain_AndTheEarlierOutcomeHoldsMeanwhile()
     {
         await using var server = await RecordedServer.StartAsync("vllm");
         await using var host = await StartAsync(server);
@@ -294,9 +295,34 @@ public sealed class ProbingTests : IDisposable
         var first = Find(host, Name);
 
         host.Reload(($"Gateway:Upstreams:{Name}:IdleTimeout", "00:01:00"));
-        await AdvanceUntilAsync(() => Find(host, Name) != first && Find(host, Name).Probe.Status == ProbeStatus.Complete);
+        var second = Find(host, Name);
+        Assert.NotSame(first, second);
+        Assert.Equal((first.Profile, ProbeStatus.Complete), (second.Profile, second.Probe.Status));
+        await AdvanceUntilAsync(() => _logs.All.Count(log => log.EventId.Id == 3050) == 2);
 
         Assert.Equal(16, server.ChatQuestions.Count());
+    }
+
+    [Fact]
+    public async Task Probe_NameOfAnotherServerIsStillLookedUp_TheFormerOneIsNotTakenForIt()
+    {
+        var names = new TaskCompletionSource<IPAddress[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var server = await RecordedServer.StartAsync("vllm");
+        await using var host = await UpstreamHost.StartAsync(
+            new Dictionary<string, string?> { [$"Gateway:Upstreams:{Name}:Address"] = server.Address, ["Gateway:Probing:Enabled"] = "true", ["Gateway:Probing:Timeout"] = "1.00:00:00" },
+            services =>
+            {
+                Configure(services);
+                services.AddSingleton<UpstreamDestinationResolver.Lookup>((_, _) => names.Task);
+            });
+        await CompleteAsync(host);
+
+        host.Reload(($"Gateway:Upstreams:{Name}:Address", "http://models.internal:1/v1"));
+        // The clock stands until then, and so does the look-up.
+        await Until.TrueAsync(() => Find(host, Name).Probe is { Reason: not null } or { Kind: not null });
+
+        Assert.Equal((null, "no destination is known"), (Find(host, Name).Probe.Kind, Find(host, Name).Probe.Reason));
+        names.SetResult([IPAddress.Loopback]);
     }
 
     [Fact]

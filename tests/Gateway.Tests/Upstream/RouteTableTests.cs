@@ -1,6 +1,11 @@
+using System.Net;
+using Gateway.Protocol.Translation;
+using Gateway.Testing;
 using Gateway.Upstream;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.Tests.Upstream;
 
@@ -165,6 +170,74 @@ public sealed class RouteTableTests
         }
     }
 
+    [Theory]
+    [InlineData("MaxConcurrentRequests", "5", false)]
+    [InlineData("Models:1", "more", false)]
+    [InlineData("Addresses:1", "http://127.0.0.1:2/v1", true)]
+    [InlineData("Profile", "vllm", true)]
+    [InlineData("ProfileOptions:verbosity", "forward", true)]
+    public async Task Reload_KeepsWhatRefusalsTaught_AsLongAsTheServersAreSpokenToInTheSameWay(string key, string value, bool isForgotten)
+    {
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Refusing());
+        host.Routes.Remember(host.Routes.Find("m")!.First, p => p with { StreamOptions = false });
+
+        host.Reload(($"Gateway:Upstreams:main:{key}", value));
+
+        Assert.Equal(isForgotten, host.Routes.Find("m")!.First.Profile.StreamOptions);
+        // A later profile is made of it too.
+        var upstream = host.Get<UpstreamRegistry>().Find("main")!;
+        host.Routes.Apply(upstream, RouteProfile.Generic);
+        Assert.Equal(isForgotten, upstream.Profile.StreamOptions);
+    }
+
+    [Fact]
+    public async Task Remember_WhileAReloadWaitsForNames_HoldsAtOnceAndAfterIt()
+    {
+        var names = new TaskCompletionSource<IPAddress[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var host = await UpstreamHost.StartAsync(
+            UpstreamHost.Settings(UpstreamHost.Refusing()), s => s.AddSingleton<UpstreamDestinationResolver.Lookup>((_, _) => names.Task));
+        host.Reload(
+            ("Gateway:Upstreams:main:Weight", "2"), ("Gateway:Upstreams:next:Address", "http://models.internal:1/v1"), ("Gateway:Upstreams:next:Models:0", "n"),
+            ("Gateway:Upstreams:next:Health:Path", ""));
+        Assert.Null(host.Routes.Find("n"));
+
+        host.Routes.Remember(host.Routes.Find("m")!.First, p => p with { StreamOptions = false });
+
+        Assert.False(host.Routes.Find("m")!.First.Profile.StreamOptions);
+        names.SetResult([IPAddress.Loopback]);
+        await Until.TrueAsync(() => host.Routes.Find("n") is not null);
+        Assert.False(host.Routes.Find("m")!.First.Profile.StreamOptions);
+    }
+
+    [Fact]
+    public async Task Reload_OtherServersWhoseNamesAreStillLookedUp_TheFormerOnesAreNotAskedForTheirModels()
+    {
+        var names = new TaskCompletionSource<IPAddress[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var before = await FakeServer.StartAsync(_ => Task.CompletedTask, "old");
+        await using var after = await FakeServer.StartAsync(_ => Task.CompletedTask, "new");
+        var asked = 0;
+        await using var other = new SwitchableList(() => Interlocked.Increment(ref asked) > 0, "other");
+        await using var host = await UpstreamHost.StartAsync(
+            new Dictionary<string, string?>
+            {
+                ["Gateway:Upstreams:main:Address"] = before.Address,
+                ["Gateway:Upstreams:other:Address"] = other.Address,
+                ["Gateway:Upstreams:other:Health:Path"] = "",
+                ["Gateway:Discovery:RetryInterval"] = "00:00:00.020",
+            },
+            s => s.AddSingleton<UpstreamDestinationResolver.Lookup>((_, _) => names.Task));
+        await Until.TrueAsync(() => host.Routes.Find("old") is not null && host.Routes.Find("other") is not null);
+
+        host.Reload(("Gateway:Upstreams:main:Address", $"http://models.internal:{after.Port}/v1"), ("Gateway:Upstreams:other:Weight", "2"));
+        // A round that might have asked both.
+        await Until.TrueAsync(() => Volatile.Read(ref asked) == 2);
+        Assert.NotNull(host.Routes.Find("old"));
+        names.SetResult([IPAddress.Loopback, IPAddress.Parse("127.0.0.2")]);
+
+        await Until.TrueAsync(() => host.Routes.Find("new") is not null);
+        Assert.Null(host.Routes.Find("old"));
+    }
+
     [Fact]
     public async Task Start_WithWrongConfiguration_FailsNamingKeyAndValue()
     {
@@ -220,6 +293,53 @@ public sealed class RouteTableTests
         finally
         {
             File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task KeyFile_CanNotBeUsed_IsToldOnceUntilItCan()
+    {
+        using var logs = new CollectedLogs();
+        using var folder = new TemporaryFolder();
+        var time = new FakeTimeProvider();
+        var (file, other) = (Path.Combine(folder.Path, "main"), Path.Combine(folder.Path, "other"));
+        await WriteAsync(file, "first");
+        await WriteAsync(other, "first");
+        var settings = UpstreamHost.Settings(UpstreamHost.Refusing());
+        settings["Gateway:Upstreams:main:ApiKeyFile"] = file;
+        settings["Gateway:Upstreams:other:ApiKeyFile"] = other;
+        // It has no list, and is asked again sooner for that.
+        settings["Gateway:Upstreams:other:Address"] = UpstreamHost.Refusing();
+        settings["Gateway:Upstreams:other:Health:Path"] = "";
+        await using var host = await UpstreamHost.StartAsync(settings, s => s.AddSingleton<TimeProvider>(time).AddSingleton<ILoggerProvider>(logs));
+
+        await WriteAsync(file, "");
+        await ReadAsync(() => Told() == 1);
+        foreach (var key in (string[])["second", "third", "fourth"])
+        {
+            await WriteAsync(other, key);
+            await ReadAsync(() => KeyOf("other") == key);
+        }
+
+        Assert.Equal(1, Told());
+        await WriteAsync(file, "second");
+        await ReadAsync(() => KeyOf("main") == "second");
+        await WriteAsync(file, "");
+        await ReadAsync(() => Told() == 2);
+
+        int Told() => logs.All.Count(log => log.EventId.Id == 3007);
+        string? KeyOf(string name) => host.Get<UpstreamRegistry>().Find(name)!.Authorization!.Parameter;
+        Task ReadAsync(Func<bool> condition) => Until.TrueAsync(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(30));
+            return condition();
+        });
+
+        // In one step, as a secret is renewed: half a write is another reason.
+        static async Task WriteAsync(string path, string key)
+        {
+            await File.WriteAllTextAsync(path + ".new", key);
+            File.Move(path + ".new", path, overwrite: true);
         }
     }
 

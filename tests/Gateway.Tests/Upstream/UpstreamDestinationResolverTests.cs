@@ -41,6 +41,25 @@ public sealed class UpstreamDestinationResolverTests
         Assert.Equal(0, _lookups);
     }
 
+    [Theory]
+    [InlineData("10.0.0.1 fd00::1 2001:db8::1", "", "10.0.0.1")]
+    [InlineData("10.0.0.1 fd00::1 2001:db8::1", "fd00::1", "10.0.0.1 fd00::1")]
+    [InlineData("fd00::1 2001:db8::1", "", "fd00::1 2001:db8::1")]
+    public void WithRoute_LeavesOutWhatCanNotBeReached_UnlessNothingElseIsLeft(string addresses, string reachable, string expected)
+    {
+        var left = UpstreamDestinationResolver.WithRoute([.. addresses.Split(' ').Select(IPAddress.Parse)], address => address.ToString() == reachable);
+
+        Assert.Equal(expected, string.Join(' ', left.Select(address => address.ToString())));
+    }
+
+    [Fact]
+    public void HasRoute_AsksTheRoutingTable()
+    {
+        Assert.True(UpstreamDestinationResolver.HasRoute(IPAddress.Loopback));
+        // Of a link, without saying which.
+        Assert.False(UpstreamDestinationResolver.HasRoute(IPAddress.Parse("fe80::1")));
+    }
+
     [Fact]
     public async Task Resolve_OneAddressOrNone_LeavesTheName()
     {

@@ -13,8 +13,8 @@ internal sealed class ProbeClient(ConfiguredUpstream upstream, ClusterState clus
 
     private readonly string _base = destination.Model.Config.Address.TrimEnd('/');
 
-    /// <summary>The host in the configuration.</summary>
-    public string Host => new Uri(_base).Host;
+    /// <summary>The host in the configuration: an address that its name was resolved to says nothing about who it is.</summary>
+    public string Host => destination.Model.Config.Host is { } name ? new HostString(name).Host : new Uri(_base).Host;
 
     /// <summary>A path of the OpenAI-compatible API, such as <c>/models</c>.</summary>
     public Task<ProbeAnswer> GetApiAsync(string path, CancellationToken cancellationToken) => AskAsync(_base + path, null, cancellationToken);

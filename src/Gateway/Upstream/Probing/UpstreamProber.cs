@@ -98,8 +98,7 @@ internal sealed class UpstreamProber : UpstreamRounds
 
     private async Task ProbeAsync(ConfiguredUpstream upstream, State state, CancellationToken cancellationToken)
     {
-        if (!_clusters.TryGetCluster(upstream.Name, out var cluster)
-            || (cluster.DestinationsState is { AvailableDestinations: [var available, ..] } ? available : null) is not { } destination)
+        if (!_clusters.TryGetCluster(upstream.Name, out var cluster) || cluster.DestinationsState.AvailableDestinations.FirstOrDefault(upstream.Has) is not { } destination)
         {
             Interrupt(upstream, state, "no destination is known");
             return;

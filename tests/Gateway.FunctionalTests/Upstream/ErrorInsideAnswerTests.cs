@@ -1,0 +1,113 @@
+using Gateway.Testing;
+using Gateway.Testing.Scripting;
+using Gateway.Upstream;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Gateway.FunctionalTests.Upstream;
+
+/// <summary>Servers that answer 200 and tell an error inside, and others that are not what the request needs.</summary>
+public sealed class ErrorInsideAnswerTests(GatewayFixture fixture) : FunctionalTest(fixture), IClassFixture<GatewayFixture>
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ErrorInsideA200_QuotesTheUpstreamsKey_ItIsHidden(bool streamed)
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Upstreams:main:ApiKey", "Hunter2ForTheOperator")));
+        const string Error = """{"error":{"message":"The account of Hunter2ForTheOperator has no credit.","type":"server_error","code":500}}""";
+        var script = streamed ? ChatScript.Of(200, $"data: {Error}\n\n", "text/event-stream") : ChatScript.Of(200, Error);
+        Upstream.Default = _ => script;
+
+        var reply = await PostAsync(WithModel(streamed ? """{"input":"Hi","stream":true}""" : """{"input":"Hi"}"""));
+
+        Assert.Contains("has no credit", reply.Body, StringComparison.Ordinal);
+        Assert.DoesNotContain("Hunter2", reply.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task RateLimitInsideA200_AnotherServerIsFree_ItAnswers()
+    {
+        var servers = await UseServersAsync(2, new FakeTimeProvider(DateTimeOffset.UtcNow));
+        servers[0].Default = _ => ChatScript.Of(200, """{"error":{"message":"Slow down.","type":"rate_limit_error","code":429}}""");
+
+        for (var i = 0; i < 12; i++)
+        {
+            (await PostAsync(WithModel("""{"input":"Hi","store":false}"""))).AssertOk();
+        }
+    }
+
+    [Fact]
+    public async Task ServerErrorsInside200s_OneServerHasNothingElse_AreSeenByNoClient()
+    {
+        var servers = await UseServersAsync(2, new FakeTimeProvider(DateTimeOffset.UtcNow));
+        servers[0].Default = _ => ChatScript.Of(200, """{"error":{"message":"CUDA error: device-side assert triggered","type":"server_error","code":500}}""");
+
+        for (var i = 0; i < 250; i++)
+        {
+            (await PostAsync(WithModel("""{"input":"Hi","store":false}"""))).AssertOk();
+        }
+    }
+
+    [Fact]
+    public async Task OverflowUpstreamCutsSilently_PromptThatOnlyThePreferredOneHolds_IsSentThere()
+    {
+        await UseOwnUpstreamAsync();
+        var small = Own(await ScriptedUpstream.StartAsync());
+        await UseGatewayAsync(GatewayFixture.OptionsFor(
+            Upstream,
+            ("Gateway:Upstreams:small:Address", small.Address.AbsoluteUri),
+            ("Gateway:Upstreams:small:Models:0", GatewayFixture.Model),
+            ("Gateway:Upstreams:small:Profile", "ollama"),
+            ("Gateway:Upstreams:small:ProfileOptions:context_window", "100"),
+            ("Gateway:Upstreams:small:Priority", "1")));
+
+        (await PostAsync(WithModel($$"""{"input":"{{string.Concat(Enumerable.Repeat("word ", 1000))}}"}"""))).AssertOk();
+
+        Assert.Single(Upstream.Calls);
+        Assert.Empty(small.Calls);
+    }
+
+    [Fact]
+    public async Task Count_ModelLeavesTheConfigurationWhileItsServerRefusesStreamOptions_Ends()
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream));
+        var root = (IConfigurationRoot)Gateway.Services.GetRequiredService<IConfiguration>();
+        var routes = Gateway.Services.GetRequiredService<RouteTable>();
+        var refusal = ChatScript.Of(400, """{"error":{"message":"Unrecognized request argument: stream_options","type":"invalid_request_error"}}""");
+        var calls = 0;
+        Upstream.Default = body =>
+        {
+            if (++calls == 1)
+            {
+                root["Gateway:Upstreams:main:Models:0"] = "another";
+                root.Reload();
+                Assert.Null(routes.Find(GatewayFixture.Model));
+            }
+
+            // Enough to know.
+            return calls < 50 ? refusal : ChatScript.Of(500, "{}");
+        };
+
+        (await PostAsync(WithModel("""{"input":"Hi"}"""), path: "/v1/responses/input_tokens")).AssertError(400, null, null);
+
+        Assert.InRange(calls, 1, 3);
+    }
+
+    private async Task<ScriptedUpstream[]> UseServersAsync(int count, TimeProvider time)
+    {
+        var servers = new ScriptedUpstream[count];
+        var settings = new Dictionary<string, string> { ["Gateway:Upstreams:main:Models:0"] = GatewayFixture.Model, ["Gateway:Upstreams:main:Profile"] = "generic" };
+        for (var i = 0; i < count; i++)
+        {
+            servers[i] = Own(await ScriptedUpstream.StartAsync());
+            settings[$"Gateway:Upstreams:main:Addresses:{i}"] = servers[i].Address.AbsoluteUri;
+        }
+
+        await UseGatewayAsync(new TestGatewayOptions { Settings = settings, Time = time });
+        return servers;
+    }
+}

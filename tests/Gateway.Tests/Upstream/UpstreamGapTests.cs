@@ -1,0 +1,314 @@
+using System.Net;
+using System.Text;
+using Gateway.Protocol.Responses;
+using Gateway.Upstream;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Yarp.ReverseProxy;
+using Yarp.ReverseProxy.Health;
+using Yarp.ReverseProxy.Model;
+
+namespace Gateway.Tests.Upstream;
+
+/// <summary>Interleavings of reloads, discovery, health, queue and failover.</summary>
+public sealed class UpstreamGapTests
+{
+    private const string UnknownModel = """{"object":"error","message":"The model `m2` does not exist.","type":"NotFoundError","code":404}""";
+
+    private readonly FakeTimeProvider _time = new();
+
+    [Fact]
+    public async Task Reload_AnotherSettingOfAnUpstream_ItsModelsAreKnownUntilItNamesThemAnew()
+    {
+        var server = await FakeServer.StartAsync(_ => Task.CompletedTask, "found");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?> { ["Gateway:Upstreams:main:Address"] = server.Address });
+        await Until.TrueAsync(() => host.Routes.Find("found") is not null);
+        // It is away for a moment: a server that does not answer keeps the models it named last.
+        await server.DisposeAsync();
+
+        host.Reload(("Gateway:Upstreams:main:MaxConcurrentRequests", "5"));
+
+        Assert.NotNull(host.Routes.Find("found"));
+    }
+
+    [Fact]
+    public async Task Reload_NothingIsConfiguredAnyMore_TheLastUpstreamsStay()
+    {
+        // A settings file that is away or empty while it is replaced; the demo is for a gateway that starts with nothing.
+        var path = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.json");
+        await File.WriteAllTextAsync(path, """{"Gateway":{"Upstreams":{"main":{"Address":"http://127.0.0.1:1/v1","Models":["m"]}}}}""");
+        var root = new ConfigurationBuilder().AddJsonFile(path, optional: true).Build();
+        using var registry = new UpstreamRegistry(root, NullLogger<UpstreamRegistry>.Instance);
+
+        File.Delete(path);
+        root.Reload();
+
+        Assert.Equal("main", Assert.Single(registry.All).Name);
+    }
+
+    [Fact]
+    public async Task Count_ByATokenizer_TakesNoPlaceOfARequest()
+    {
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var server = await FakeServer.StartAsync(async context =>
+        {
+            if (context.Request.Path.Value!.EndsWith("tokenize", StringComparison.Ordinal))
+            {
+                asked.SetResult();
+                await FakeServer.HangAsync(context);
+                return;
+            }
+
+            await context.Response.WriteAsync("{}");
+        });
+        var settings = UpstreamHost.Settings(server.Address);
+        settings["Gateway:Upstreams:main:MaxConcurrentRequests"] = "1";
+        settings["Gateway:Upstreams:main:Profile"] = "vllm";
+        await using var host = await UpstreamHost.StartAsync(settings, s => s.AddSingleton<TimeProvider>(_time));
+        using var leaves = new CancellationTokenSource();
+        var counting = host.Get<TokenizerClient>().CountAsync(
+            host.Routes.Find("m")!.First, """{"model":"m","messages":[{"role":"user","content":"Hi"}]}"""u8.ToArray(), null, leaves.Token).AsTask();
+        await asked.Task.WaitAsync(TimeSpan.FromSeconds(5));
+
+        await using var reply = await host.SendAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+
+        Assert.Equal(UpstreamFailure.None, reply.Failure);
+        await leaves.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => counting);
+    }
+
+    [Fact]
+    public async Task Reload_ProbesAreTurnedOff_DestinationThatFailedThemIsUsedAgain()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        var settings = UpstreamHost.Settings(server.Address);
+        settings["Gateway:Upstreams:main:Health:Path"] = "/health";
+        settings["Gateway:Upstreams:main:Health:Interval"] = "1.00:00:00";
+        await using var host = await UpstreamHost.StartAsync(settings);
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        var destination = cluster.DestinationsState.AllDestinations[0];
+        host.Get<IDestinationHealthUpdater>().SetActive(cluster, [new NewActiveDestinationHealth(destination, DestinationHealth.Unhealthy)]);
+        Assert.True(cluster.DestinationsState.AvailableDestinations.Count == 0);
+
+        host.Reload(("Gateway:Upstreams:main:Health:Path", ""));
+        await Until.TrueAsync(() => cluster.DestinationsState.AvailableDestinations.Count == 1);
+
+        await using var reply = await host.SendAsync();
+        Assert.Equal(UpstreamFailure.None, reply.Failure);
+    }
+
+    [Fact]
+    public async Task Probes_OfAnOperatorsOwnCluster_AskForItsOwnPath()
+    {
+        var settings = UpstreamHost.Settings(UpstreamHost.Refusing());
+        settings["ReverseProxy:Clusters:c:HealthCheck:Active:Path"] = "/healthz";
+        settings["ReverseProxy:Clusters:c:Destinations:d:Address"] = "http://127.0.0.1:1/";
+        settings["ReverseProxy:Clusters:c:Destinations:d:Health"] = "http://127.0.0.1:2/";
+        await using var host = await UpstreamHost.StartAsync(settings);
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("c", out var cluster));
+
+        using var request = host.Get<IProbingRequestFactory>().CreateRequest(cluster.Model, cluster.DestinationsState.AllDestinations[0].Model);
+
+        Assert.Equal("http://127.0.0.1:2/healthz", request.RequestUri!.AbsoluteUri);
+    }
+
+    [Fact]
+    public async Task Probe_HostedServiceWithSeveralAddresses_IsKnownByItsNameAndNotAsked()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(
+            new Dictionary<string, string?>
+            {
+                ["Gateway:Upstreams:main:Address"] = $"http://api.openai.com:{server.Port}/v1",
+                ["Gateway:Upstreams:main:Models:0"] = "m",
+                ["Gateway:Upstreams:main:Health:Path"] = "",
+                ["Gateway:Probing:Enabled"] = "true",
+            },
+            s => s.AddSingleton<UpstreamDestinationResolver.Lookup>((_, _) => Task.FromResult<IPAddress[]>([IPAddress.Loopback, IPAddress.Parse("127.0.0.2")])));
+        var upstream = host.Get<UpstreamRegistry>().Find("main")!;
+
+        await Until.TrueAsync(() => upstream.Probe.Kind is not null);
+
+        Assert.Equal("openai", upstream.Probe.Kind!.Profile);
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task Enter_OneThatWaitsCanNotUseAnUpstream_DoesNotKeepOthersFromIt()
+    {
+        var settings = UpstreamHost.Settings(UpstreamHost.Refusing());
+        settings["Gateway:Upstreams:main:MaxConcurrentRequests"] = "1";
+        settings["Gateway:Upstreams:next:Address"] = UpstreamHost.Refusing();
+        settings["Gateway:Upstreams:next:Models:0"] = "m";
+        settings["Gateway:Upstreams:next:Health:Path"] = "";
+        await using var host = await UpstreamHost.StartAsync(settings, s => s.AddSingleton<TimeProvider>(_time));
+        var queue = host.Get<PlaceQueue>();
+        UpstreamCall OnlyMain()
+        {
+            var call = host.Call();
+            call.Exclude(call.Routes.All.Single(r => r.Upstream == "next"));
+            return call;
+        }
+
+        var held = await queue.EnterAsync(OnlyMain(), again: false, mayWait: true, default);
+        var waiting = queue.EnterAsync(OnlyMain(), again: false, mayWait: true, default).AsTask();
+        Assert.False(waiting.IsCompleted);
+
+        var other = await queue.EnterAsync(host.Call(), again: false, mayWait: true, default).AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+
+        Assert.Equal("next", other.Stats!.Upstream);
+        host.Get<DestinationPicker>().Leave(held);
+        Assert.Equal("main", (await waiting.WaitAsync(TimeSpan.FromSeconds(5))).Stats!.Upstream);
+    }
+
+    [Fact]
+    public async Task Send_OneDestinationDoesNotHaveTheModel_TheOneThatNamesItAnswers()
+    {
+        await using var without = await FakeServer.StartAsync(
+            async context =>
+            {
+                context.Response.StatusCode = 404;
+                await context.Response.WriteAsync(UnknownModel);
+            },
+            "m1");
+        await using var with = await FakeServer.StartAsync(context => context.Response.WriteAsync("{}"), "m1", "m2");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>
+        {
+            ["Gateway:Upstreams:main:Addresses:0"] = without.Address,
+            ["Gateway:Upstreams:main:Addresses:1"] = with.Address,
+        });
+        await Until.TrueAsync(() => host.Routes.Find("m2") is not null && host.Routes.Find("m1") is not null);
+
+        for (var i = 0; i < 4; i++)
+        {
+            using var call = host.Call(model: "m2");
+            await using var reply = await host.Chat.SendAsync(call, default);
+            Assert.Equal((UpstreamFailure.None, null), (reply.Failure, reply.Error?.Code));
+        }
+    }
+
+    [Fact]
+    public async Task Send_OneServerSays429WithoutATime_TheOtherAnswersAllRequests()
+    {
+        await using var busy = await FakeServer.AnswerAsync(429, """{"error":{"message":"Model is overloaded","type":"overloaded"}}""");
+        await using var free = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Settings(busy.Address, free.Address), s => s.AddSingleton<TimeProvider>(_time));
+
+        for (var i = 0; i < 300; i++)
+        {
+            await using var reply = await host.SendAsync();
+            Assert.True(reply.Failure == UpstreamFailure.None, $"Request {i}: {reply.Error?.Status}.");
+        }
+    }
+
+    [Fact]
+    public async Task Send_PreferredIsDownAndTheNextCanNotBeAskedThis_IsNotTheClientsFault()
+    {
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>(UpstreamHost.Settings(UpstreamHost.Refusing()))
+        {
+            ["Gateway:Upstreams:next:Address"] = UpstreamHost.Refusing(),
+            ["Gateway:Upstreams:next:Models:0"] = "m=unable",
+            ["Gateway:Upstreams:next:Priority"] = "1",
+        });
+        using var call = new ChatCall
+        {
+            Routes = host.Routes.Find("m")!,
+            Write = route => route.Model == "unable" ? ChatBody.Refused(ApiError.UnsupportedParameter("tools", "no tools")) : new ChatBody("{}"u8.ToArray(), stream: false),
+        };
+
+        await using var reply = await host.Chat.SendAsync(call, default);
+
+        Assert.Equal((503, "upstream_unavailable"), (reply.Error!.Status, reply.Error.Code));
+    }
+
+    [Theory]
+    [InlineData("""{"model":"m","Model":"secret"}""")]
+    [InlineData("""{"MODEL":"secret","model":"m"}""")]
+    public async Task Passthrough_ModelInAnotherCaseBesideIt_NeverReachesAServer(string body)
+    {
+        // Servers written in Go take either for the model, and the last one wins.
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+
+        using var response = await host.Client.PostAsync("/v1/chat/completions", new StringContent(body, Encoding.UTF8, "application/json"));
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task Passthrough_TemplateErrors_AreNoSignOfSickness()
+    {
+        await using var server = await FakeServer.AnswerAsync(500, """{"error":{"message":"jinja2.exceptions.TemplateError: Conversation roles must alternate","type":"server_error"}}""");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+
+        for (var i = 0; i < 3; i++)
+        {
+            using var response = await host.Client.PostAsync("/v1/chat/completions", new StringContent("""{"model":"m"}""", Encoding.UTF8, "application/json"));
+        }
+
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        Assert.Equal(0, host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]).Ejections);
+    }
+
+    [Fact]
+    public async Task Discovery_OneUpstreamHasNoList_TheOthersAreAskedNoMoreOftenForIt()
+    {
+        var asked = 0;
+        var never = 0;
+        await using var app = await ListAsync(context =>
+        {
+            Interlocked.Increment(ref asked);
+            return context.Response.WriteAsync("""{"data":[{"id":"found"}]}""");
+        });
+        await using var without = await ListAsync(context =>
+        {
+            Interlocked.Increment(ref never);
+            context.Response.StatusCode = 404;
+            return Task.CompletedTask;
+        });
+        await using var host = await UpstreamHost.StartAsync(
+            new Dictionary<string, string?>
+            {
+                ["Gateway:Upstreams:main:Address"] = app.Urls.First(),
+                ["Gateway:Upstreams:main:Health:Path"] = "",
+                ["Gateway:Upstreams:other:Address"] = without.Urls.First(),
+                ["Gateway:Upstreams:other:Health:Path"] = "",
+            },
+            s => s.AddSingleton<TimeProvider>(_time));
+        // Neither is given up while it is asked for the first time.
+        await Until.TrueAsync(() => host.Get<UpstreamRegistry>().Find("main")!.Discovered is not null && Volatile.Read(ref never) == 1);
+        for (var second = 1; second <= 10; second++)
+        {
+            await Until.TrueAsync(() =>
+            {
+                if (Volatile.Read(ref never) > second)
+                {
+                    return true;
+                }
+
+                _time.Advance(TimeSpan.FromMilliseconds(100));
+                return false;
+            });
+        }
+
+        Assert.InRange(Volatile.Read(ref asked), 1, 3);
+    }
+
+    private static async Task<WebApplication> ListAsync(RequestDelegate answer)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        var app = builder.Build();
+        app.Run(answer);
+        await app.StartAsync();
+        return app;
+    }
+}
