@@ -36,7 +36,15 @@ public static partial class UpstreamErrorReader
     {
         ArgumentNullException.ThrowIfNull(contextPatterns);
         var error = Read(json);
-        return Map(error.Status ?? StatusOfKind($"{error.Type} {error.Code}"), error, contextPatterns, retryAfter: null);
+        return Map(error.Status ?? StatusOfKind(error) ?? 500, error, contextPatterns, retryAfter: null);
+    }
+
+    /// <summary>The HTTP status that an error object inside a 200 names, or that its type and code mean. Null when it says nothing of the kind.</summary>
+    /// <param name="json">The JSON of the chunk or body.</param>
+    public static int? ReadStatus(ReadOnlySpan<byte> json)
+    {
+        var error = Read(json);
+        return error.Status ?? StatusOfKind(error);
     }
 
     /// <summary>The server's own words, at most 2 KB, to recognise a refused parameter by. Not for clients or logs. Null when there are none.</summary>
@@ -139,14 +147,16 @@ public static partial class UpstreamErrorReader
         error.Code is "model_not_found" || error.Type is "model_not_found" || (error.Message is { } message && UnknownModel.IsMatch(message));
 
     /// <summary>What an error object without a status number means, by the words of its type and code.</summary>
-    private static int StatusOfKind(string kind)
+    private static int? StatusOfKind(Details error)
     {
+        var kind = $"{error.Type} {error.Code}";
         bool Has(string word) => kind.Contains(word, StringComparison.OrdinalIgnoreCase);
         return Has("rate_limit") || Has("RateLimit") || Has("too_many_requests") ? 429
             : Has("BadRequest") || Has("invalid_request") || Has("validation") ? 400
             : Has("overloaded") || Has("unavailable") ? 503
             : Has("timeout") ? 504
-            : 500;
+            : Has("server_error") || Has("internal") ? 500
+            : null;
     }
 
     /// <summary>Words go on as the code, numbers do not: they repeat the status.</summary>

@@ -54,6 +54,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
     private string? _finishReason;
     private ApiError? _error;
     private string? _upstreamMessage;
+    private int? _upstreamStatus;
     private char _pendingSurrogate;
     private char _reasoningSurrogate;
     private char _refusalSurrogate;
@@ -103,6 +104,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
         {
             _error = UpstreamErrorReader.FromStreamError(chunk.Error, _context.Profile.ContextErrorPatterns);
             _upstreamMessage = UpstreamErrorReader.ReadMessage(chunk.Error);
+            _upstreamStatus = UpstreamErrorReader.ReadStatus(chunk.Error);
             return;
         }
 
@@ -273,6 +275,7 @@ public sealed class ResponseTranslator : ITextReceiver, IDisposable
             return new RoundOutcome(end, error ?? ApiError.UpstreamError("The model server stopped with an error."), [], Usage, OutputBytes)
             {
                 UpstreamMessage = _upstreamMessage,
+                UpstreamStatus = _upstreamStatus,
             };
         }
 

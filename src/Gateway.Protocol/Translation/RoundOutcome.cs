@@ -34,4 +34,7 @@ public sealed record RoundOutcome(RoundEnd End, ApiError? Error, IReadOnlyList<R
 {
     /// <summary>The server's own words of an error inside its answer, at most 2 KB. Not for clients or logs. Null when there are none.</summary>
     public string? UpstreamMessage { get; init; }
+
+    /// <summary>The HTTP status that an error inside the server's answer names or means; null when there was none, or it says nothing of the kind.</summary>
+    public int? UpstreamStatus { get; init; }
 }

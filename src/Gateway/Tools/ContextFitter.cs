@@ -25,18 +25,34 @@ internal sealed class ContextFitter(TokenizerClient tokenizers, UpstreamRegistry
     private const int MaxCounts = 6;
 
     /// <summary>
-    /// A server that cuts silently must not be sent more than it can hold: null when it can, or does not cut, or nobody knows how much it can hold;
-    /// otherwise whether the attempt was shortened.
+    /// A server that cuts silently must not be sent more than it can hold: the attempt does not go to such ones. When all of them are such ones it
+    /// is shortened for the one that holds most. Null when that was not needed; otherwise whether it was shortened.
     /// </summary>
     public async ValueTask<bool?> ShortenBeforehandAsync(RoundAttempt attempt, CancellationToken cancellationToken)
     {
-        // Of several upstreams it may become that one.
-        if (attempt.Context.Routes.All.FirstOrDefault(static route => route.Profile.CutsSilently) is not { } route)
+        attempt.TooSmall.Clear();
+        (ChatRoute Route, int Window, int Prompt)? largest = null;
+        foreach (var route in attempt.Context.Routes.All)
+        {
+            if (route.Profile.CutsSilently && await MeasureAsync(attempt, route, cancellationToken) is { } size && size.Prompt > size.Window)
+            {
+                attempt.TooSmall.Add(route);
+                largest = largest is { } other && other.Window >= size.Window ? other : (route, size.Window, size.Prompt);
+            }
+        }
+
+        if (largest is not { } most || attempt.TooSmall.Count < attempt.Context.Routes.All.Count)
         {
             return null;
         }
 
-        attempt.Route = route;
+        attempt.Route = most.Route;
+        return attempt.Loop.Request.TruncationAuto && await ShortenAsync(attempt, most.Window, most.Prompt, cancellationToken);
+    }
+
+    /// <summary>The tokens that a route's server can hold, and those that the prompt has there; null when nobody knows.</summary>
+    private async ValueTask<(int Window, int Prompt)?> MeasureAsync(RoundAttempt attempt, ChatRoute route, CancellationToken cancellationToken)
+    {
         using var written = new PooledBuffer(16 * 1024);
         if (ChatRequestWriter.Write(attempt.ToChatRequest(route), written) is not null)
         {
@@ -44,14 +60,8 @@ internal sealed class ContextFitter(TokenizerClient tokenizers, UpstreamRegistry
         }
 
         var chat = written.WrittenMemory;
-        var counted = await CountAsync(attempt, chat, cancellationToken);
-        if ((counted?.Window ?? WindowOf(attempt.Route)) is not { } window)
-        {
-            return null;
-        }
-
-        var prompt = counted?.Tokens ?? PromptSize.EstimateTokens(chat);
-        return prompt <= window ? null : attempt.Loop.Request.TruncationAuto && await ShortenAsync(attempt, window, prompt, cancellationToken);
+        var counted = await tokenizers.CountAsync(route, chat, attempt.Context.AffinityKey, cancellationToken);
+        return (counted?.Window ?? WindowOf(route)) is { } window ? (window, counted?.Tokens ?? PromptSize.EstimateTokens(chat)) : null;
     }
 
     /// <summary>Makes the request smaller after "context too long". False when nothing can be given up.</summary>

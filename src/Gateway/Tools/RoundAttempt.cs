@@ -29,9 +29,17 @@ internal sealed class RoundAttempt(LoopContext context, int? maxOutputTokens)
     /// <summary>The round was made twice because the model did not call the tool it had to.</summary>
     public bool AskedAgain { get; set; }
 
+    /// <summary>The routes whose servers can not hold the round as it is now, and would cut it in silence.</summary>
+    public List<ChatRoute> TooSmall { get; } = [];
+
     /// <summary>The round as an upstream gets it.</summary>
     public ChatBody Write(ChatRoute route)
     {
+        if (TooSmall.Contains(route))
+        {
+            return ChatBody.Refused(ApiError.ContextLengthExceeded());
+        }
+
         var request = ToChatRequest(route);
         var buffer = new PooledBuffer(16 * 1024);
         if (ChatRequestWriter.Write(request, buffer) is not { } refused)

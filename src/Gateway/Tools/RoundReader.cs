@@ -28,7 +28,7 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         {
             return await KeepAliveWhileAsync(sending, output, cancellationToken);
         }
-        catch (OperationCanceledException) when (!sending.IsCanceled)
+        catch (Exception) when (!sending.IsCanceled && !sending.IsFaulted)
         {
             _ = DisposeLaterAsync(sending);
             throw;
@@ -60,6 +60,13 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
     public async Task<(RoundOutcome Outcome, UpstreamFailure Failure)> ReadAsync(
         ChatReply reply, RoundAttempt attempt, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
+        var (outcome, failure) = await ReadAnyAsync(reply, attempt, events, output, cancellationToken);
+        return (outcome.Error is { } error ? outcome with { Error = error with { Message = reply.HideSecrets(error.Message) } } : outcome, failure);
+    }
+
+    private async Task<(RoundOutcome Outcome, UpstreamFailure Failure)> ReadAnyAsync(
+        ChatReply reply, RoundAttempt attempt, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
+    {
         using var translator = new ResponseTranslator(attempt.ToContext(limits.Calls), events);
         var round = new Round(reply, translator, attempt.Route.Upstream, time.GetTimestamp());
         try
@@ -74,7 +81,7 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         }
         catch (InvalidDataException)
         {
-            return (translator.Fail(ApiError.UpstreamError("The model server's answer is longer than the gateway's limit.")), UpstreamFailure.Protocol);
+            return (translator.Fail(ApiError.UpstreamError("The model server's answer is longer than the gateway's limit.")), UpstreamFailure.TooLarge);
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
@@ -203,8 +210,8 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         return (round.Translator.Finish(isWhole: true), FailureOf(round));
     }
 
-    /// <summary>An error that the server tells is an answer; more calls than anybody asks for are not.</summary>
-    private static UpstreamFailure FailureOf(Round round) => round.Translator.IsOverLimit ? UpstreamFailure.Protocol : UpstreamFailure.None;
+    /// <summary>An error that the server tells is an answer; more calls than the gateway takes are not.</summary>
+    private static UpstreamFailure FailureOf(Round round) => round.Translator.IsOverLimit ? UpstreamFailure.TooLarge : UpstreamFailure.None;
 
     /// <summary>One answer being read.</summary>
     private sealed class Round(ChatReply reply, ResponseTranslator translator, string upstream, long sentAt)

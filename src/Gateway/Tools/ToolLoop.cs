@@ -326,9 +326,14 @@ internal sealed class ToolLoop(
 
             var (outcome, failure) = await rounds.ReadAsync(reply, attempt, events, output, cancellationToken);
             attempt.UpstreamMessage = outcome.UpstreamMessage;
+            var elsewhereMayWork = IsUntouched(events, itemsBefore) && outcome.Error is { Status: >= 500 or StatusCodes.Status429TooManyRequests };
             if (failure != UpstreamFailure.None)
             {
                 reply.ReportFailure(failure);
+            }
+            else if (elsewhereMayWork)
+            {
+                reply.ReportRefusal(outcome.UpstreamStatus);
             }
 
             if (outcome.Usage is { } usage)
@@ -336,15 +341,9 @@ internal sealed class ToolLoop(
                 reply.ReportUsage(usage.InputTokens, usage.CachedTokens);
             }
 
-            if (!IsUntouched(events, itemsBefore) || outcome.Error is not { Status: >= 500 } || call.AttemptsLeft == 0)
+            if (!elsewhereMayWork || call.AttemptsLeft == 0)
             {
                 return outcome;
-            }
-
-            if (failure == UpstreamFailure.None)
-            {
-                // It was told as an answer: no sign of sickness, but another destination may have a better one.
-                reply.ReportFailure(UpstreamFailure.Refused);
             }
 
             earlier = outcome;
@@ -363,7 +362,7 @@ internal sealed class ToolLoop(
     private async ValueTask<bool> MendAsync(RoundAttempt attempt, RoundOutcome outcome, CancellationToken cancellationToken) =>
         outcome.Error!.Code == ContextLengthCode ? await fitter.ShortenAfterErrorAsync(attempt, cancellationToken) : LearnFromRefusal(attempt);
 
-    /// <summary>Leaves out what the server does not know, from now on. False when it was something else.</summary>
+    /// <summary>Leaves out what the server does not know, from now on. False when it was something else, or the upstream is not served any more.</summary>
     private bool LearnFromRefusal(RoundAttempt attempt)
     {
         if (attempt.UpstreamMessage is { } message && attempt.Route.Profile.StreamOptions
@@ -371,7 +370,7 @@ internal sealed class ToolLoop(
         {
             routes.Remember(attempt.Route, static profile => profile with { StreamOptions = false });
             FindRoutes(attempt);
-            return true;
+            return attempt.Context.Routes.All.Any(route => route.Upstream == attempt.Route.Upstream && !route.Profile.StreamOptions);
         }
 
         return false;

@@ -21,28 +21,37 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
     /// <exception cref="OperationCanceledException">The caller gave up; the upstream's work is cancelled.</exception>
     public async ValueTask<ChatReply> SendAsync(ChatCall call, CancellationToken cancellationToken)
     {
-        FailedChatReply? failed = null;
+        FailedChatReply? failed = null, excluded = null;
         var freshLeft = true;
         while (true)
         {
-            // Where a stream broke may be asked again when there is no other place; a silent server not.
-            var again = failed is null && !call.WasSilent;
-            var mayWait = failed is not { Error.Status: StatusCodes.Status429TooManyRequests };
+            // Where a stream broke may be asked again when there is no other place; a silent server not, nor one that has reached its limit.
+            var again = failed is null && !call.WasSilent && !call.WasThrottled;
+            var mayWait = !call.WasThrottled;
             if (call.Attempts > 0 && (call.AttemptsLeft == 0 || !(again || picker.HasUntried(call, mayWait)) || !picker.MayAttempt(call)))
             {
-                return failed ?? NoDestination(call, NoPlace.AllTried);
+                return failed ?? excluded ?? NoDestination(call, NoPlace.AllTried);
             }
 
             var place = await queue.EnterAsync(call, again, mayWait, cancellationToken);
             if (!place.IsTaken)
             {
-                return failed ?? NoDestination(call, place.Missing);
+                // An upstream that is busy could have been asked: then it is not the request's fault.
+                var isBusy = place.Missing is NoPlace.Full or NoPlace.QueueFull or NoPlace.QueueTimeout;
+                return failed ?? (isBusy ? null : excluded) ?? NoDestination(call, place.Missing);
             }
 
             var reply = await AttemptAsync(call, place, freshLeft, cancellationToken);
             if (reply is not FailedChatReply { ElsewhereMayWork: true } next)
             {
                 return reply;
+            }
+
+            if (call.IsExcluded(place.Candidate!.Route))
+            {
+                // Told only when nothing else was: what failed before says more about why there is no answer.
+                excluded = next;
+                continue;
             }
 
             failed = next;
@@ -183,7 +192,8 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
             var body = buffer.AsSpan(0, length);
             var route = attempt.Place.Candidate!.Route;
             var retryAfter = UpstreamRequests.RetryAfter(response, time);
-            var error = route.ByPattern && UpstreamErrorReader.IsUnknownModel(status, body)
+            var isUnknownModel = UpstreamErrorReader.IsUnknownModel(status, body);
+            var error = route.ByPattern && isUnknownModel
                 ? ApiError.ModelNotFound(route.Model)
                 : UpstreamErrorReader.FromBody(status, body, route.Profile.ContextErrorPatterns, retryAfter);
 
@@ -192,6 +202,7 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
             Report(attempt, status, isTheirs);
             if (status == StatusCodes.Status429TooManyRequests)
             {
+                attempt.Call.WasThrottled = true;
                 picker.ReportThrottled(attempt.Destination, retryAfter);
             }
 
@@ -200,7 +211,8 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
                 Failure = UpstreamFailure.Refused,
                 Error = error with { Message = attempt.Upstream.HideSecrets(error.Message) },
                 UpstreamMessage = UpstreamErrorReader.ReadMessage(body),
-                ElsewhereMayWork = isTheirs || status == StatusCodes.Status429TooManyRequests,
+                // A model that one destination named need not be at the others; a name that came through a glob may be anything.
+                ElsewhereMayWork = isTheirs || status == StatusCodes.Status429TooManyRequests || (isUnknownModel && !route.ByPattern),
             };
         }
         finally

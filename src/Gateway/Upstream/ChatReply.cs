@@ -24,6 +24,9 @@ internal enum UpstreamFailure
 
     /// <summary>The stream broke, ended early, or was not understood.</summary>
     Protocol,
+
+    /// <summary>The answer is larger than the gateway takes: the request's doing, and no sign of sickness.</summary>
+    TooLarge,
 }
 
 /// <summary>
@@ -55,6 +58,13 @@ internal abstract class ChatReply : IAsyncDisposable
 
     /// <summary>Tells the destination's health how the body went on after the headers. Called at most once; success when never called, unless the caller gave up.</summary>
     public abstract void ReportFailure(UpstreamFailure failure);
+
+    /// <summary>Instead of <see cref="ReportFailure"/>: the server told an error before anything else, inside its 200.</summary>
+    /// <param name="status">The status that the error names or means: it counts as that status itself would. Null counts as nothing.</param>
+    public abstract void ReportRefusal(int? status);
+
+    /// <summary>The text without any secret of the upstream: servers quote keys back.</summary>
+    public abstract string HideSecrets(string text);
 
     /// <summary>Counts the usage that the answer told for its destination.</summary>
     /// <param name="inputTokens">The tokens of the prompt.</param>

@@ -18,6 +18,9 @@ internal sealed class DestinationPicker(
     /// <summary>The longest time that a destination is spared for because it asked for it.</summary>
     public static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long a destination is spared for that has reached its limit and does not say for how long.</summary>
+    public static readonly TimeSpan UsualRest = TimeSpan.FromSeconds(1);
+
     /// <summary>Failures in a row that take a destination out; a refused connection counts as all of them.</summary>
     private const int FailuresToTakeOut = 3;
 
@@ -68,10 +71,16 @@ internal sealed class DestinationPicker(
     /// </summary>
     /// <param name="call">The call.</param>
     /// <param name="again">A destination that failed the call is better than none.</param>
-    public Place TryPick(UpstreamCall call, bool again)
+    public Place TryPick(UpstreamCall call, bool again) => Pick(call, again, enters: true);
+
+    /// <summary>Where the call would go if no destination were full. No place is taken, so there is none to give back.</summary>
+    public Place Choose(UpstreamCall call) => Pick(call, again: false, enters: false);
+
+    private Place Pick(UpstreamCall call, bool again, bool enters)
     {
         var candidates = Resolve(call.Routes).All;
-        var search = new Search(call, call.AffinityKey is { } key ? XxHash3.HashToUInt64(MemoryMarshal.AsBytes(key.AsSpan())) : null, time.GetTimestamp());
+        var search = new Search(
+            call, call.AffinityKey is { } key ? XxHash3.HashToUInt64(MemoryMarshal.AsBytes(key.AsSpan())) : null, enters, time.GetTimestamp());
         var place = PickInAnyTier(candidates, ref search);
         if (!place.IsTaken && search.SawAvoided)
         {
@@ -160,13 +169,13 @@ internal sealed class DestinationPicker(
         }
     }
 
-    /// <summary>Spares a destination that answered 429 with the time after which it wants to be asked again.</summary>
+    /// <summary>Spares a destination that answered 429.</summary>
+    /// <param name="destination">The destination.</param>
+    /// <param name="retryAfter">The time after which it wants to be asked again; null when it does not say: then <see cref="UsualRest"/>.</param>
     public void ReportThrottled(DestinationStats destination, TimeSpan? retryAfter)
     {
-        if (retryAfter is { } wait && wait > TimeSpan.Zero)
-        {
-            destination.Rest(time, wait < LongestRest ? wait : LongestRest);
-        }
+        var wait = retryAfter ?? UsualRest;
+        destination.Rest(time, wait < LongestRest ? wait : LongestRest);
     }
 
     /// <summary>A destination answered a probe.</summary>
@@ -250,6 +259,11 @@ internal sealed class DestinationPicker(
             // Another call may take the last place between the look and the step.
             while (PickInTier(candidates.AsSpan(start, end - start), ref search) is { Stats: not null } place)
             {
+                if (!search.Enters)
+                {
+                    return place;
+                }
+
                 if (place.Stats.TryEnter(place.Candidate!.Upstream.MaxConcurrentRequests))
                 {
                     metrics.Started(place.Stats);
@@ -265,9 +279,7 @@ internal sealed class DestinationPicker(
 
     private Place PickInTier(ReadOnlySpan<Candidate> tier, ref Search search)
     {
-        var (inFlight, weight) = Sum(tier, ref search);
-        // With this call.
-        var most = LoadFactor * (inFlight + 1) / weight;
+        var most = search.Key is null ? 0 : MostFor(tier, ref search);
         Place own = default, least = default;
         double ownScore = 0, leastLoad = 0, ties = 0;
         foreach (var candidate in tier)
@@ -337,7 +349,8 @@ internal sealed class DestinationPicker(
         return least;
     }
 
-    private (int InFlight, double Weight) Sum(ReadOnlySpan<Candidate> tier, ref Search search)
+    /// <summary>The most calls for each unit of weight: somewhat above the mean, with this call, of those destinations that it may go to.</summary>
+    private double MostFor(ReadOnlySpan<Candidate> tier, ref Search search)
     {
         var inFlight = 0;
         double weight = 0;
@@ -347,13 +360,16 @@ internal sealed class DestinationPicker(
             {
                 foreach (var stats in candidate.Available(this))
                 {
-                    inFlight += stats.InFlight;
-                    weight += ShareOf(candidate, stats, search.Now);
+                    if (search.Takes(candidate, stats))
+                    {
+                        inFlight += stats.InFlight;
+                        weight += ShareOf(candidate, stats, search.Now);
+                    }
                 }
             }
         }
 
-        return (inFlight, weight);
+        return LoadFactor * (inFlight + 1) / weight;
     }
 
     /// <summary>The destination's weight, less while it is starting.</summary>
@@ -380,11 +396,14 @@ internal sealed class DestinationPicker(
         candidate.Upstream.MaxConcurrentRequests is { } most && stats.InFlight >= most;
 
     /// <summary>One search for a place, and what it saw.</summary>
-    private struct Search(UpstreamCall call, ulong? key, long now)
+    private struct Search(UpstreamCall call, ulong? key, bool enters, long now)
     {
         public readonly UpstreamCall Call => call;
 
         public readonly ulong? Key => key;
+
+        /// <summary>It takes a place: a full destination is none.</summary>
+        public readonly bool Enters => enters;
 
         public readonly long Now => now;
 
@@ -406,7 +425,7 @@ internal sealed class DestinationPicker(
                 return false;
             }
 
-            if (IsFull(candidate, stats))
+            if (enters && IsFull(candidate, stats))
             {
                 SawFull = true;
                 return false;

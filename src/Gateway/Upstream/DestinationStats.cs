@@ -52,7 +52,7 @@ internal sealed class DestinationStats(string upstream, DestinationState destina
     /// <summary>It failed, and is left alone until then.</summary>
     public long OutUntil => Volatile.Read(ref _outUntil);
 
-    /// <summary>It asked for fewer requests, and is spared until then.</summary>
+    /// <summary>It has reached its limit of requests, and is spared until then.</summary>
     public long RestUntil => Volatile.Read(ref _restUntil);
 
     /// <summary>Its share of the load grows since then; 0 when it has its whole share.</summary>
@@ -164,8 +164,14 @@ internal sealed class DestinationStats(string upstream, DestinationState destina
         }
     }
 
-    /// <summary>Spares the destination for a time that it asked for.</summary>
-    public void Rest(TimeProvider time, TimeSpan wait) => Volatile.Write(ref _restUntil, After(time, time.GetTimestamp(), wait));
+    /// <summary>Spares the destination for a time. A longer one that is on goes on.</summary>
+    public void Rest(TimeProvider time, TimeSpan wait)
+    {
+        lock (_lock)
+        {
+            Volatile.Write(ref _restUntil, Math.Max(_restUntil, After(time, time.GetTimestamp(), wait)));
+        }
+    }
 
     /// <summary>The URL of chat completions at the destination, made once.</summary>
     public Uri ChatUri()

@@ -11,6 +11,14 @@ internal sealed class FailedChatReply : ChatReply
         // Was reported when it happened.
     }
 
+    public override void ReportRefusal(int? status)
+    {
+        // Likewise.
+    }
+
+    /// <summary>Nothing to hide: <see cref="ChatReply.Error"/> has none any more.</summary>
+    public override string HideSecrets(string text) => text;
+
     public override void ReportUsage(long inputTokens, long cachedTokens)
     {
         // Nothing was used.

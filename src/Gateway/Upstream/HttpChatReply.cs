@@ -12,15 +12,28 @@ internal sealed class HttpChatReply(
 
     public override void ReportFailure(UpstreamFailure failure)
     {
-        _failed = true;
-        call.FailedAt(place.Stats!, failure);
-        metrics.Attempted(place.Stats!.Upstream, Outcome.Of(failure));
-        // An error object inside a 200 is the server's considered answer, mostly to a bad request: no sign of sickness.
-        if (failure != UpstreamFailure.Refused)
+        Failed(failure);
+        if (failure != UpstreamFailure.TooLarge)
         {
             picker.ReportFailure(place.Stats!, failure);
         }
     }
+
+    public override void ReportRefusal(int? status)
+    {
+        Failed(UpstreamFailure.Refused);
+        if (status is { } told && UpstreamRequests.IsServerFailure(told))
+        {
+            picker.ReportFailure(place.Stats!, UpstreamFailure.Refused);
+        }
+        else if (status == StatusCodes.Status429TooManyRequests)
+        {
+            call.WasThrottled = true;
+            picker.ReportThrottled(place.Stats!, retryAfter: null);
+        }
+    }
+
+    public override string HideSecrets(string text) => place.Candidate!.Upstream.HideSecrets(text);
 
     public override void ReportUsage(long inputTokens, long cachedTokens) => metrics.TokensUsed(place.Stats!, inputTokens, cachedTokens);
 
@@ -45,5 +58,12 @@ internal sealed class HttpChatReply(
         response.Dispose();
         picker.Leave(place);
         return ValueTask.CompletedTask;
+    }
+
+    private void Failed(UpstreamFailure failure)
+    {
+        _failed = true;
+        call.FailedAt(place.Stats!, failure);
+        metrics.Attempted(place.Stats!.Upstream, Outcome.Of(failure));
     }
 }

@@ -196,16 +196,22 @@ internal sealed class Passthrough(
         }
 
         metrics.Attempted(destination.Upstream, Outcome.Of(failure));
-        if (failure == UpstreamFailure.None)
+        var status = transformer.Status ?? 0;
+        if (failure == UpstreamFailure.Refused && status == StatusCodes.Status500InternalServerError)
         {
-            destination.ClearFailures();
+            // Many servers answer a bad request so, and the body that would tell goes by unread: it says nothing either way.
+            return failure;
         }
-        else if (failure != UpstreamFailure.Refused || UpstreamRequests.IsServerFailure(transformer.Status ?? 0))
+
+        if (failure != UpstreamFailure.None && (failure != UpstreamFailure.Refused || UpstreamRequests.IsServerFailure(status)))
         {
-            UpstreamLog.AttemptFailed(logger, destination.Upstream, attempt, failure, transformer.Status ?? 0, forwarded.ToString());
+            UpstreamLog.AttemptFailed(logger, destination.Upstream, attempt, failure, status, forwarded.ToString());
             picker.ReportFailure(destination, failure);
+            return failure;
         }
-        else if (transformer.Status == StatusCodes.Status429TooManyRequests)
+
+        destination.ClearFailures();
+        if (status == StatusCodes.Status429TooManyRequests)
         {
             picker.ReportThrottled(destination, transformer.RetryAfter);
         }

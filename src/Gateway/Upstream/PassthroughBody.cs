@@ -20,6 +20,10 @@ internal sealed class PassthroughBody : IDisposable
     private const int MaxKeyLength = 1024;
     private const int FirstBuffer = 16 * 1024;
     private const int MaxNesting = 512;
+    private const string ModelMember = "model";
+
+    /// <summary>The longest way to write the member's name: each character as <c>\u0000</c>.</summary>
+    private const int MaxModelMemberBytes = 6 * 5;
 
     private byte[] _buffer = [];
 
@@ -171,7 +175,12 @@ internal sealed class PassthroughBody : IDisposable
             var found = false;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                var isModel = reader.ValueTextEquals("model"u8);
+                var isModel = reader.ValueTextEquals(ModelMember);
+                if (!isModel && reader.ValueSpan.Length is >= 5 and <= MaxModelMemberBytes && IsModelInAnotherCase(reader.GetString()!) is { } ambiguous)
+                {
+                    return ambiguous;
+                }
+
                 var isKey = reader.ValueTextEquals("prompt_cache_key"u8);
                 reader.Read();
                 if (isKey && reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= MaxKeyLength)
@@ -226,9 +235,19 @@ internal sealed class PassthroughBody : IDisposable
             var reader = new MultipartReader(boundary, new MemoryStream(_buffer, 0, Length, writable: false));
             while (await reader.ReadNextSectionAsync() is { } section)
             {
-                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition)
-                    || !HeaderUtilities.RemoveQuotes(disposition.Name).Equals("model", StringComparison.Ordinal))
+                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition))
                 {
+                    continue;
+                }
+
+                var name = HeaderUtilities.RemoveQuotes(disposition.Name);
+                if (!name.Equals(ModelMember, StringComparison.Ordinal))
+                {
+                    if (name.HasValue && IsModelInAnotherCase(name.Value) is { } ambiguous)
+                    {
+                        return ambiguous;
+                    }
+
                     continue;
                 }
 
@@ -252,6 +271,11 @@ internal sealed class PassthroughBody : IDisposable
             return ApiError.Invalid("invalid_value", null, "The multipart body can not be read.");
         }
     }
+
+    /// <summary>An error for a name that some servers (those written in Go) take for the model's too, and would perhaps prefer to what was checked here.</summary>
+    private static ApiError? IsModelInAnotherCase(string name) => name.Equals(ModelMember, StringComparison.OrdinalIgnoreCase)
+        ? ApiError.InvalidValue(name, $"Invalid '{name}': the name of this parameter is 'model'.")
+        : null;
 
     private ApiError? CheckModel(bool found) =>
         !found || Model.Length == 0 ? ApiError.MissingParameter("model")

@@ -139,7 +139,7 @@ internal sealed class PlaceQueue : IDisposable
             var place = _picker.TryPick(waiter.Call, waiter.Again);
             if (place.Missing == NoPlace.Full)
             {
-                full = waiter.Call.Tried.Count == 0 ? waiter.Call.Routes : full;
+                full = waiter.Call.Tried.Count == 0 && !waiter.Call.HasExcluded ? waiter.Call.Routes : full;
                 continue;
             }
 

@@ -39,20 +39,9 @@ internal sealed class TokenizerClient(DestinationPicker picker, TimeProvider tim
             return null;
         }
 
-        var place = picker.TryPick(new UpstreamCall { Routes = new ModelRoutes([route]), AffinityKey = affinityKey }, again: false);
-        if (!place.IsTaken)
-        {
-            return null;
-        }
-
-        try
-        {
-            return IsAbsent(place.Candidate!.Upstream) ? null : await CountAsync(tokenizer, chat, place, cancellationToken);
-        }
-        finally
-        {
-            picker.Leave(place);
-        }
+        // Work of milliseconds, that takes no place of a request which generates.
+        var server = picker.Choose(new UpstreamCall { Routes = new ModelRoutes([route]), AffinityKey = affinityKey });
+        return server.Candidate is not { } candidate || IsAbsent(candidate.Upstream) ? null : await CountAsync(tokenizer, chat, server, cancellationToken);
     }
 
     private async Task<TokenCount?> CountAsync(Tokenizer tokenizer, ReadOnlyMemory<byte> chat, Place server, CancellationToken cancellationToken)

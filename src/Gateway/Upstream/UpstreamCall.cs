@@ -29,8 +29,15 @@ internal class UpstreamCall
     /// <summary>An attempt waited for all of FirstByteTimeout.</summary>
     public bool WasSilent { get; private set; }
 
+    /// <summary>The last attempt was answered with 429: another destination may have room, but nothing is worth waiting for.</summary>
+    public bool WasThrottled { get; set; }
+
+    /// <summary>Some upstream can not be asked this: the call wants less than others with the same routes.</summary>
+    public bool HasExcluded => _excluded.Count > 0;
+
     public void BeginAttempt()
     {
+        WasThrottled = false;
         Attempts++;
         AttemptsLeft--;
     }

@@ -40,6 +40,52 @@ public sealed class ErrorInsideAnswerTests(GatewayFixture fixture) : FunctionalT
     }
 
     [Fact]
+    public async Task RateLimitInsideA200_NoOtherServer_IsToldAndNotAskedForAgain()
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream));
+        Upstream.Default = _ => ChatScript.Of(200, """{"error":{"message":"Slow down.","type":"rate_limit_error","code":429}}""");
+
+        var reply = await PostAsync(WithModel("""{"input":"Hi","store":false}"""));
+
+        Assert.Contains("rate_limit_exceeded", reply.Body, StringComparison.Ordinal);
+        Assert.Single(Upstream.Calls);
+    }
+
+    [Theory]
+    [InlineData("""{"error":{"message":"What is this?"}}""")]
+    [InlineData("""{"error":{"message":"No such voice.","type":"BadRequestError","code":400}}""")]
+    [InlineData("""{"error":{"message":"jinja2.exceptions.TemplateError: Conversation roles must alternate","type":"server_error","code":500}}""")]
+    public async Task ErrorsInside200s_OfWhichTheRequestMayBeTheCause_AreNoSignOfSickness(string error)
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream));
+        Upstream.Default = _ => ChatScript.Of(200, error);
+
+        for (var i = 0; i < 4; i++)
+        {
+            await PostAsync(WithModel("""{"input":"Hi","store":false}"""));
+        }
+
+        Assert.Empty(Gateway.Metrics.Of("gateway.upstream.ejections"));
+    }
+
+    [Fact]
+    public async Task AnswersLargerThanTheLimits_AreNoSignOfSickness()
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Limits:UpstreamCalls", "2")));
+        Upstream.Default = _ => ChatAnswer.Call([.. Enumerable.Range(0, 3).Select(i => new ChatToolCall($"call_{i}", "get_weather", "{}"))]);
+
+        for (var i = 0; i < 4; i++)
+        {
+            await PostAsync(WithModel("""{"input":"Hi","store":false,"tools":[{"type":"function","name":"get_weather","parameters":{"type":"object"}}]}"""));
+        }
+
+        Assert.Empty(Gateway.Metrics.Of("gateway.upstream.ejections"));
+    }
+
+    [Fact]
     public async Task ServerErrorsInside200s_OneServerHasNothingElse_AreSeenByNoClient()
     {
         var servers = await UseServersAsync(2, new FakeTimeProvider(DateTimeOffset.UtcNow));

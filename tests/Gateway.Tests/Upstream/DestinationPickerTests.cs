@@ -280,6 +280,18 @@ public sealed class DestinationPickerTests : IDisposable
     }
 
     [Fact]
+    public void Report_ThrottledAgainForLess_IsSparedForTheLongerTime()
+    {
+        Serve(2);
+        _picker.ReportThrottled(Stats("d0"), TimeSpan.FromSeconds(7));
+        _picker.ReportThrottled(Stats("d0"), retryAfter: null);
+
+        _time.Advance(TimeSpan.FromSeconds(6));
+
+        Assert.True(Stats("d0").IsAvoided(_time.GetTimestamp()));
+    }
+
+    [Fact]
     public void Pick_NewDestination_StartsWithATenthAndGrowsToItsShare()
     {
         Serve(1);

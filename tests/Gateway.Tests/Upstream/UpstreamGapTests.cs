@@ -1,6 +1,9 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text;
 using Gateway.Protocol.Responses;
+using Gateway.Telemetry;
+using Gateway.Tools;
 using Gateway.Upstream;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -227,8 +230,93 @@ public sealed class UpstreamGapTests
         Assert.Equal((503, "upstream_unavailable"), (reply.Error!.Status, reply.Error.Code));
     }
 
+    [Fact]
+    public async Task Send_PreferredIsBusyAndTheNextCanNotBeAskedThis_IsNotTheClientsFault()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>(UpstreamHost.Settings(server.Address))
+        {
+            ["Gateway:Upstreams:main:MaxConcurrentRequests"] = "1",
+            ["Gateway:Upstreams:main:MaxQueued"] = "0",
+            ["Gateway:Upstreams:next:Address"] = UpstreamHost.Refusing(),
+            ["Gateway:Upstreams:next:Models:0"] = "m=unable",
+            ["Gateway:Upstreams:next:Priority"] = "1",
+        });
+        await using var first = await host.SendAsync();
+        using var call = new ChatCall
+        {
+            Routes = host.Routes.Find("m")!,
+            Write = route => route.Model == "unable" ? ChatBody.Refused(ApiError.UnsupportedParameter("tools", "no tools")) : new ChatBody("{}"u8.ToArray(), stream: false),
+        };
+
+        await using var reply = await host.Chat.SendAsync(call, default);
+
+        Assert.Equal((503, "upstream_overloaded"), (reply.Error!.Status, reply.Error.Code));
+    }
+
+    [Fact]
+    public async Task Send_ClientSideFailsWhileTheServerThinks_PlaceIsGivenBack()
+    {
+        var (asked, answers) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        await using var server = await FakeServer.StartAsync(async context =>
+        {
+            asked.SetResult();
+            await answers.Task;
+            await context.Response.WriteAsync("{}");
+        });
+        await using var host = await UpstreamHost.StartAsync(UpstreamHost.Settings(server.Address), s => s.AddMetrics());
+        var metrics = new GatewayMetrics(host.Get<IMeterFactory>());
+        var reader = new RoundReader(_time, new RoundLimits(1024, 1024, 1, TimeSpan.FromSeconds(1)), metrics);
+        using var call = host.Call();
+
+        var sending = reader.SendAsync(host.Chat, call, new BrokenOutput(), default);
+        await asked.Task.WaitAsync(TimeSpan.FromSeconds(5));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await Assert.ThrowsAsync<IOException>(() => sending);
+        answers.SetResult();
+
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        var stats = host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]);
+        await Until.TrueAsync(() => stats.InFlight == 0);
+    }
+
+    [Fact]
+    public async Task Passthrough_FormWithModelInAnotherCase_NeverReachesAServer()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var form = new MultipartFormDataContent { { new StringContent("m"), "model" }, { new StringContent("secret"), "Model" } };
+
+        using var response = await host.Client.PostAsync("/v1/audio/transcriptions", form);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Contains("'Model'", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task Passthrough_ARefusalBetweenFailures_ShowsThatTheServerIsWell()
+    {
+        var statuses = new Queue<int>([503, 503, 400, 503]);
+        await using var server = await FakeServer.StartAsync(context =>
+        {
+            context.Response.StatusCode = statuses.Dequeue();
+            return Task.CompletedTask;
+        });
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+
+        while (statuses.Count > 0)
+        {
+            using var response = await host.Client.PostAsync("/v1/chat/completions", new StringContent("""{"model":"m"}""", Encoding.UTF8, "application/json"));
+        }
+
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        Assert.Equal(0, host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]).Ejections);
+    }
+
     [Theory]
     [InlineData("""{"model":"m","Model":"secret"}""")]
+    [InlineData("""{"model":"m","\u004dodel":"secret"}""")]
     [InlineData("""{"MODEL":"secret","model":"m"}""")]
     public async Task Passthrough_ModelInAnotherCaseBesideIt_NeverReachesAServer(string body)
     {
@@ -299,6 +387,15 @@ public sealed class UpstreamGapTests
         }
 
         Assert.InRange(Volatile.Read(ref asked), 1, 3);
+    }
+
+    private sealed class BrokenOutput : ILoopOutput
+    {
+        public bool IsStream => true;
+
+        public ValueTask FlushAsync(CancellationToken cancellationToken) => default;
+
+        public ValueTask KeepAliveAsync(CancellationToken cancellationToken) => throw new IOException("It broke.");
     }
 
     private static async Task<WebApplication> ListAsync(RequestDelegate answer)
