@@ -53,7 +53,7 @@ public sealed class ZeroRetentionTests(GatewayFixture fixture) : McpTest(fixture
         await RunEverythingAsync(store);
 
         Assert.DoesNotContain(Files(), file => file.Contains(Mark, StringComparison.Ordinal));
-        Assert.Equal(["claim 2", "conversation 0", "log 0", "place 0", "response 0", "run 0", "run_event 0", "run_journal 0", "run_spec 0", "turn 0"], await CountAsync());
+        Assert.Equal(["claim 2", "conversation 0", "log 0", "place 0", "readers 1", "response 0", "run 0", "run_event 0", "run_journal 0", "run_spec 0", "turn 0"], await CountAsync());
 
         // What may be kept is found: the search is not blind.
         await StartAsync("Allow", redis: null);
