@@ -5,7 +5,6 @@ using Gateway.Protocol.Responses;
 using Gateway.Telemetry;
 using Gateway.Tools;
 using Gateway.Upstream;
-using Gateway.Upstream.Probing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
