@@ -75,7 +75,7 @@ public sealed class ErrorInsideAnswerTests(GatewayFixture fixture) : FunctionalT
     {
         await UseOwnUpstreamAsync();
         await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, ("Gateway:Limits:UpstreamCalls", "2")));
-        Upstream.Default = _ => ChatAnswer.Call([.. Enumerable.Range(0, 3).Select(i => new ChatToolCall($"call_{i}", "get_weather", "{}"))]);
+        Upstream.Default = _ => ChatAnswer.Call([.. Enumerable.Range(0, 3).Select(i => new ChatToolCall($"call_{i}", "get_weather", "{}"))]).ToJson();
 
         for (var i = 0; i < 4; i++)
         {
