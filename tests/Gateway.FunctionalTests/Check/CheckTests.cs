@@ -22,7 +22,7 @@ public sealed class CheckTests(GatewayFixture fixture) : FunctionalTest(fixture)
             {Gateway.BaseAddress.AbsoluteUri.TrimEnd('/')}, model demo, at most 60 s for a case
 
             case               result       time  detail
-            health             pass       0.00 s  ready: process ok, store ok
+            health             pass       0.00 s  ready: process ok, store ok, upstreams ok
             models             pass       0.00 s  1 listed
             basic              pass       0.00 s  completed, 2 tokens in, 2 out
             stream             pass       0.00 s  10 events, completed, 2 tokens in, 2 out
@@ -69,7 +69,7 @@ public sealed class CheckTests(GatewayFixture fixture) : FunctionalTest(fixture)
                   "name": "health",
                   "result": "pass",
                   "seconds": 0,
-                  "detail": "ready: process ok, store ok"
+                  "detail": "ready: process ok, store ok, upstreams ok"
                 },
                 {
                   "name": "unknown_model",

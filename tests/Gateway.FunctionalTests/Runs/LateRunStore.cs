@@ -11,6 +11,9 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before the next run is created.</summary>
     public Func<Task>? BeforeCreate { get; set; }
 
+    /// <summary>Runs before a run is to be taken.</summary>
+    public Action? BeforeTake { get; set; }
+
     /// <summary>Runs when a run was taken, before the taker knows.</summary>
     public Action<RunKey>? AfterTake { get; set; }
 
@@ -95,6 +98,7 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
 
     public async ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken)
     {
+        BeforeTake?.Invoke();
         var taken = await store.TakeAsync(run, owner, lease, cancellationToken);
         if (taken is not null)
         {
