@@ -100,6 +100,57 @@ public sealed partial class ShippingTests
             pair => Encoding.UTF8.GetString(Convert.FromBase64String(pair.Value!.ToString())).Contains("path-in-clear", StringComparison.Ordinal));
     }
 
+    /// <summary>Passwords and keys stand in URLs of several forms; what has none stays readable.</summary>
+    [Theory]
+    [InlineData("config.Gateway.Upstreams.a.Address=http://user:part-in-clear@host/v1")]
+    [InlineData("config.Gateway.Upstreams.a.Addresses[0]=http://host/v1?key=part-in-clear")]
+    [InlineData("config.Gateway.Tools.Servers.a.Url=https://host/mcp?key=part-in-clear")]
+    [InlineData("config.Gateway.Tools.Servers.a.Url=https://host/part-in-clear/sse")]
+    [InlineData("config.Gateway.Store.Redis=redis://:part-in-clear@host:6379")]
+    [InlineData("config.Gateway.Store.Redis=host:6379\\,user=me\\,Password = part-in-clear")]
+    public async Task Address_WithASecretInIt_StandsInTheSecret(string set)
+    {
+        var manifests = await Manifests.OfAsync("anonymous", set);
+
+        Assert.DoesNotContain("part-in-clear", manifests.Text, StringComparison.Ordinal);
+        Assert.Contains("part-in-clear", Encoding.UTF8.GetString(Convert.FromBase64String(manifests.One("Secret").Text("data", "gateway.json")!)), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Upstreams.a.Address", "http://vllm.models.svc:8000/v1")]
+    [InlineData("Tools.Servers.a.Url", "http://wiki-mcp.tools.svc:8000/mcp")]
+    [InlineData("Store.Redis", "redis.data.svc:6379")]
+    public async Task Address_WithoutASecret_StaysInTheConfigMap(string key, string address)
+    {
+        var manifests = await Manifests.OfAsync("anonymous", $"config.Gateway.{key}={address}");
+
+        Assert.Contains(address, manifests.One("ConfigMap").Text("data", "appsettings.json"), StringComparison.Ordinal);
+        Assert.Empty(manifests.Of("Secret"));
+    }
+
+    /// <summary>Helm does not see what a Secret holds: that it names Redis must be said.</summary>
+    [Fact]
+    public async Task Redis_InTheExistingSecret_MakesADeployment()
+    {
+        Assert.Empty((await Manifests.OfAsync("existing-secret")).Of("Deployment"));
+        var manifests = await Manifests.OfAsync("existing-secret", "redis.inExistingSecret=true");
+
+        Assert.Single(manifests.Of("Deployment"));
+        Assert.Empty(manifests.Of("StatefulSet"));
+        Assert.Null(JsonNode.Parse(manifests.One("ConfigMap").Text("data", "appsettings.json")!)!.Text("Gateway", "Store", "Path"));
+    }
+
+    /// <summary>A new version may bring a large database up to date before it answers; a probe that ends it meanwhile would do so for ever.</summary>
+    [Fact]
+    public async Task Start_WithTheEmbeddedStore_IsWaitedForLonger()
+    {
+        var embedded = (await Manifests.OfAsync("embedded")).One("StatefulSet").At("spec", "template", "spec")!.List("containers")[0];
+        var redis = (await Manifests.OfAsync("production")).One("Deployment").At("spec", "template", "spec")!.List("containers")[0];
+
+        Assert.Equal("900", embedded.Text("startupProbe", "failureThreshold"));
+        Assert.Equal("60", redis.Text("startupProbe", "failureThreshold"));
+    }
+
     /// <summary>An autoscaler takes no replica away while a metric of its is missing: an idle replica must tell 0, not nothing.</summary>
     [Fact]
     public async Task Metric_OfTheAutoscaler_IsThereBeforeTheFirstRequest()
