@@ -37,6 +37,13 @@ public sealed class RefusalTests
     [InlineData("trial", "config.Gateway.Store.Redis=redis:6379", "redis.trial.enabled and config.Gateway.Store.Redis are both set")]
     [InlineData("trial", "redis.trial.password=", "redis.trial.enabled needs a password")]
     [InlineData("trial", "pythonTool.key=", "pythonTool.enabled needs a key")]
+    [InlineData("trial", "networkPolicy.egress=null", "networkPolicy.enabled closes the gateway off from config.Gateway.Upstreams.local: add rules for them to networkPolicy.egress")]
+    [InlineData("production", "networkPolicy.egress=null", "closes the gateway off from config.Gateway.Tools.Servers.wiki, config.Gateway.Upstreams.local, Redis: add rules")]
+    [InlineData("everything", "networkPolicy.egress=null", "closes the gateway off from config.Gateway.Tools.Servers.search, config.Gateway.Upstreams.local, otlp.endpoint, Redis: add rules")]
+    [InlineData("everything", "networkPolicy.egress=null,networkPolicy.toolEgress.enabled=true", "closes the gateway off from config.Gateway.Tools.Servers.search, otlp.endpoint, Redis: add rules")]
+    [InlineData("production", "networkPolicy.metricsFrom=null", "networkPolicy.ingressFrom keeps Prometheus out: name it in networkPolicy.metricsFrom")]
+    [InlineData("production", "redis.inExistingSecret=true", "redis.inExistingSecret is true, and config.Gateway.Store.Redis or redis.trial.enabled is set")]
+    [InlineData("anonymous", "redis.inExistingSecret=true", "redis.inExistingSecret needs the Secret")]
     [InlineData("trial", "ingress.hosts=null", "ingress.enabled needs a host")]
     [InlineData("production", "httpRoute.parentRefs=null", "httpRoute.enabled needs a Gateway")]
     [InlineData("production", "httpRoute.enabled=false", "httpRoute.envoyPolicy.enabled needs httpRoute.enabled: true")]
@@ -61,6 +68,14 @@ public sealed class RefusalTests
         Assert.Contains("there is no API key", result.Error, StringComparison.Ordinal);
         Assert.Contains("replicas is 3", result.Error, StringComparison.Ordinal);
         Assert.Contains("ingress.enabled needs a host", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Kubernetes_WithoutUserNamespaces_IsRefusedForThePythonTool()
+    {
+        var result = await Helm.RunAsync("template", "gw", Folders.Chart, "--kube-version", "1.32", "--values", Helm.ValuesOf("trial"));
+
+        Assert.Contains("pythonTool.enabled needs Kubernetes 1.33 or later", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

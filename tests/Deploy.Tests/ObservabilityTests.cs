@@ -10,8 +10,8 @@ public sealed partial class ObservabilityTests(ObservedGateway gateway) : IClass
 {
     private const string Folder = "deploy/observability";
 
-    /// <summary>Labels that come from Prometheus itself.</summary>
-    private static readonly string[] OfPrometheus = ["job", "instance", "le"];
+    /// <summary>Labels that come from Prometheus itself, or from its operator.</summary>
+    private static readonly string[] OfPrometheus = ["job", "instance", "namespace", "service", "le"];
 
     public static TheoryData<string> Dashboards => [.. Repository.Files("*.json", Folder + "/dashboards")];
 
@@ -103,10 +103,16 @@ public sealed partial class ObservabilityTests(ObservedGateway gateway) : IClass
     [Fact]
     public void Labels_ThatAreAskedFor_Exist()
     {
-        var asked = AllQueries().SelectMany(LabelsIn).Distinct().ToArray();
+        var asked = AllQueries().SelectMany(LabelsByMetric).Distinct().ToArray();
+        // What has not been measured yet has the labels that the operator is told of.
+        var told = MarkdownTable.Rows(Repository.Read("docs/operations.md")).Where(row => row.Heading == "Metrics")
+            .Join(gateway.Instruments, row => row.Cells[0].Trim('`'), instrument => instrument.Instrument, (row, instrument) => (instrument.Name, Tags: row.Cells[2]))
+            .SelectMany(row => Tag().Matches(Words().Replace(row.Tags, string.Empty)).Select(tag => (row.Name, Label: tag.Groups["tag"].Value.Replace('.', '_'))))
+            .ToLookup(pair => pair.Name, pair => pair.Label);
 
-        Assert.Contains("gateway_response_status", asked);
-        Assert.Empty(asked.Except(OfPrometheus).Except(gateway.Labels));
+        Assert.Contains(("gateway_responses_total", "gateway_response_status"), asked);
+        Assert.DoesNotContain(asked, pair => !OfPrometheus.Contains(pair.Label)
+            && !(gateway.Labels.Contains(pair.Metric) ? gateway.Labels[pair.Metric] : told[Family(pair.Metric)]).Contains(pair.Label));
     }
 
     [Fact]
@@ -142,14 +148,16 @@ public sealed partial class ObservabilityTests(ObservedGateway gateway) : IClass
     }
 
     [Theory]
-    [InlineData("sum by (a, b) (rate(x_total{c=\"1\", d!~\"x|y\"}[5m])) > 0.5 * 4096", new[] { "x_total" }, new[] { "a", "b", "c", "d" })]
-    [InlineData("histogram_quantile(0.99, sum by (le) (rate(y_bucket[1h] offset 1d))) or vector(0)", new[] { "y_bucket" }, new[] { "le" })]
-    [InlineData("max(z) == 1 unless z offset 10m and z", new[] { "z" }, new string[0])]
-    public void Names_OfQueries_AreFound(string query, string[] metrics, string[] labels)
-    {
-        Assert.Equal(metrics, MetricsIn(query).Distinct());
-        Assert.Equal(labels, LabelsIn(query).Distinct());
-    }
+    [InlineData("sum by (a, b) (rate(x_total{c=\"1\", d!~\"x|y\"}[5m])) > 0.5 * 4096", "x_total")]
+    [InlineData("histogram_quantile(0.99, sum by (le) (rate(y_bucket[1h] offset 1d))) or vector(0) unless on () x", "y_bucket x")]
+    [InlineData("max(z) == 1 unless z offset 10m and z", "z")]
+    public void Metrics_OfQueries_AreFound(string query, string metrics) => Assert.Equal(metrics, string.Join(' ', MetricsIn(query).Distinct()));
+
+    [Theory]
+    [InlineData("sum by (a, b) (rate(x_total{c=\"1\", d!~\"x|y\"}[5m])) / y > 1", "x_total.a x_total.b x_total.c x_total.d")]
+    [InlineData("max by (a) (x) or sum by (b) (y{c=\"1\"} unless y offset 5m)", "x.a y.b y.c")]
+    public void Labels_OfQueries_AreFoundByMetric(string query, string labels) =>
+        Assert.Equal(labels, string.Join(' ', LabelsByMetric(query).Select(pair => $"{pair.Metric}.{pair.Label}").Distinct().Order(StringComparer.Ordinal)));
 
     private static IEnumerable<JsonNode> Panels(JsonNode dashboard) => dashboard["panels"]!.AsArray().Where(panel => (string)panel!["type"]! != "row").Select(panel => panel!);
 
@@ -164,14 +172,32 @@ public sealed partial class ObservabilityTests(ObservedGateway gateway) : IClass
     private static IEnumerable<string> MetricsIn(string query) => Word().Matches(Braces().Replace(Grouping().Replace(Plain(query), " "), " "))
         .Select(match => match.Value).Where(word => !OfTheLanguage().IsMatch(word));
 
-    private static IEnumerable<string> LabelsIn(string query) => Grouping().Matches(query).SelectMany(match => Word().Matches(match.Groups["labels"].Value).Select(word => (match.Index, word.Value)))
-        .Concat(Braces().Matches(query).SelectMany(match => Matcher().Matches(match.Value).Select(label => (match.Index, label.Groups["label"].Value))))
-        .OrderBy(label => label.Index).Select(label => label.Item2);
+    /// <summary>Each label with the metric that must have it: by what a metric is selected, and by what the metrics of a group are grouped.</summary>
+    private static IEnumerable<(string Metric, string Label)> LabelsByMetric(string query) =>
+        Selector().Matches(query).SelectMany(selector => Matcher().Matches(selector.Groups["matchers"].Value).Select(label => (selector.Groups["metric"].Value, label.Groups["label"].Value)))
+            .Concat(Group().Matches(query).SelectMany(grouped =>
+                from metric in MetricsIn(grouped.Groups["of"].Value)
+                from label in Word().Matches(grouped.Groups["labels"].Value)
+                select (metric, label.Value)));
 
     /// <summary>A histogram's series are one metric.</summary>
     private static string Family(string metric) => Series().Replace(metric, string.Empty);
 
-    [GeneratedRegex(@"\bby \((?<labels>[^)]*)\)")]
+    [GeneratedRegex(@"\b(?<metric>[a-z_]\w*)\{(?<matchers>[^}]*)\}")]
+    private static partial Regex Selector();
+
+    /// <summary>What is grouped goes to the parenthesis that closes it.</summary>
+    [GeneratedRegex(@"\bby \((?<labels>[^)]*)\)\s*\((?<of>(?>[^()]+|(?<open>\()|(?<-open>\)))*)(?(open)(?!))\)")]
+    private static partial Regex Group();
+
+    /// <summary>The words that a label may have, behind its name in the table.</summary>
+    [GeneratedRegex(":[^;]*")]
+    private static partial Regex Words();
+
+    [GeneratedRegex("`(?<tag>[a-z_.]+)`")]
+    private static partial Regex Tag();
+
+    [GeneratedRegex(@"\b(by|on) \((?<labels>[^)]*)\)")]
     private static partial Regex Grouping();
 
     [GeneratedRegex(@"\{[^}]*\}|\[[^\]]*\]|\boffset \w+")]
@@ -183,7 +209,7 @@ public sealed partial class ObservabilityTests(ObservedGateway gateway) : IClass
     [GeneratedRegex(@"\b[a-z_][a-z0-9_]*\b")]
     private static partial Regex Word();
 
-    [GeneratedRegex("^(sum|max|min|rate|increase|histogram_quantile|vector|or|and|unless|offset)$")]
+    [GeneratedRegex("^(sum|max|min|rate|increase|max_over_time|histogram_quantile|vector|or|and|unless|offset)$")]
     private static partial Regex OfTheLanguage();
 
     [GeneratedRegex("_(bucket|sum|count)$")]

@@ -21,8 +21,8 @@ public sealed partial class ObservedGateway : IAsyncLifetime
     /// <summary>The names of all series that there are, or will be once they have been measured.</summary>
     public IReadOnlySet<string> Metrics { get; private set; } = new HashSet<string>();
 
-    /// <summary>The names of labels that there are.</summary>
-    public IReadOnlySet<string> Labels { get; private set; } = new HashSet<string>();
+    /// <summary>The labels of each series that has been measured, by its name.</summary>
+    public ILookup<string, string> Labels { get; private set; } = Array.Empty<string>().ToLookup(name => name);
 
     public async ValueTask InitializeAsync()
     {
@@ -64,7 +64,8 @@ public sealed partial class ObservedGateway : IAsyncLifetime
         Metrics = Series().Matches(Text).Select(match => match.Groups["name"].Value)
             .Concat(Instruments.SelectMany(instrument => (string[])[instrument.Name, instrument.Name + "_bucket", instrument.Name + "_sum", instrument.Name + "_count"]))
             .ToHashSet();
-        Labels = Label().Matches(Text).Select(match => match.Groups["label"].Value).ToHashSet();
+        Labels = Series().Matches(Text).SelectMany(series => Label().Matches(series.Value).Select(label => (Name: series.Groups["name"].Value, Label: label.Groups["label"].Value)))
+            .Distinct().ToLookup(pair => pair.Name, pair => pair.Label);
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -102,7 +103,7 @@ public sealed partial class ObservedGateway : IAsyncLifetime
     [GeneratedRegex("resp_[A-Za-z0-9]+")]
     private static partial Regex ResponseId();
 
-    [GeneratedRegex(@"(?m)^(?<name>[a-z]\w*)(?=\{| )")]
+    [GeneratedRegex(@"(?m)^(?<name>[a-z]\w*)(\{.*\})? ")]
     private static partial Regex Series();
 
     [GeneratedRegex(@"[{,](?<label>\w+)=""")]

@@ -17,6 +17,12 @@
 {{- if and .Values.redis.trial.enabled $store.Redis -}}
 {{- $problems = append $problems "redis.trial.enabled and config.Gateway.Store.Redis are both set: choose one store." -}}
 {{- end -}}
+{{- if and .Values.redis.inExistingSecret (or .Values.redis.trial.enabled $store.Redis) -}}
+{{- $problems = append $problems "redis.inExistingSecret is true, and config.Gateway.Store.Redis or redis.trial.enabled is set: choose one store." -}}
+{{- end -}}
+{{- if and .Values.redis.inExistingSecret (not (or .Values.existingSecret.name .Values.extraEnv .Values.extraEnvFrom)) -}}
+{{- $problems = append $problems "redis.inExistingSecret needs the Secret: set existingSecret.name, extraEnv or extraEnvFrom." -}}
+{{- end -}}
 {{- if and .Values.redis.trial.enabled (not .Values.redis.trial.password) (not .Values.redis.passwordSecret.name) -}}
 {{- $problems = append $problems "redis.trial.enabled needs a password: set redis.trial.password or redis.passwordSecret.name." -}}
 {{- end -}}
@@ -62,6 +68,17 @@
 {{- if and .Values.pythonTool.enabled (not .Values.pythonTool.key) (not .Values.pythonTool.existingSecret.name) -}}
 {{- $problems = append $problems "pythonTool.enabled needs a key: set pythonTool.key or pythonTool.existingSecret.name." -}}
 {{- end -}}
+{{- if and .Values.pythonTool.enabled (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- $problems = append $problems (printf "pythonTool.enabled needs Kubernetes 1.33 or later, whose pods can have user namespaces of their own; this is %s." .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) -}}
+{{- with include "gateway.closedPlaces" . | fromJsonArray -}}
+{{- $problems = append $problems (printf "networkPolicy.enabled closes the gateway off from %s: add rules for them to networkPolicy.egress." (join ", " .)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.networkPolicy.enabled .Values.networkPolicy.ingressFrom (not .Values.networkPolicy.metricsFrom) -}}
+{{- $problems = append $problems "metrics.serviceMonitor.enabled, but networkPolicy.ingressFrom keeps Prometheus out: name it in networkPolicy.metricsFrom." -}}
+{{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
 {{- $problems = append $problems "ingress.enabled needs a host: set ingress.hosts." -}}
 {{- end -}}
@@ -75,6 +92,44 @@
 {{- if $problems -}}
 {{- fail (printf "\n\nThese values do not go together:\n- %s\n" (join "\n- " $problems)) -}}
 {{- end -}}
+{{- end -}}
+
+{{/*
+Servers that a network policy without rules of yours does not let the gateway reach, by the keys that name them, as a JSON list. Tool egress lets
+it reach public names at toolEgress.ports; names without a dot and of the cluster are not public.
+*/}}
+{{- define "gateway.closedPlaces" -}}
+{{- $gateway := dig "Gateway" dict (.Values.config | default dict) | default dict -}}
+{{- $addresses := dict -}}
+{{- range $name, $upstream := $gateway.Upstreams -}}
+{{- $upstream = $upstream | default dict -}}
+{{- $_ := set $addresses (printf "config.Gateway.Upstreams.%s" $name) (concat ($upstream.Addresses | default list) (list $upstream.Address) | compact) -}}
+{{- end -}}
+{{- range $name, $server := ($gateway.Tools | default dict).Servers -}}
+{{- $_ := set $addresses (printf "config.Gateway.Tools.Servers.%s" $name) (list ($server | default dict).Url | compact) -}}
+{{- end -}}
+{{- $_ := set $addresses "otlp.endpoint" (list .Values.otlp.endpoint | compact) -}}
+{{- $places := list -}}
+{{- range $place := keys $addresses | sortAlpha -}}
+{{- $closed := false -}}
+{{- range $address := get $addresses $place -}}
+{{- $authority := regexReplaceAll "^[A-Za-z]+://([^/?#]*@)?" (regexFind "^[A-Za-z]+://[^/?#]*" (toString $address)) "" -}}
+{{- $host := regexReplaceAll ":[0-9]+$" $authority "" -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $authority) | default (ternary "443" "80" (hasPrefix "https:" (lower (toString $address)))) -}}
+{{- $inside := or (not (contains "." $host)) (regexMatch "\\.(svc|cluster\\.local|internal)\\.?$|^(10|127|192\\.168|172\\.(1[6-9]|2[0-9]|3[01]))\\." $host) -}}
+{{- if or $inside (not $.Values.networkPolicy.toolEgress.enabled) (not (has $port (include "gateway.toolPorts" $ | fromJsonArray))) -}}{{- $closed = true -}}{{- end -}}
+{{- end -}}
+{{- if $closed -}}{{- $places = append $places $place -}}{{- end -}}
+{{- end -}}
+{{- if or ($gateway.Store | default dict).Redis .Values.redis.inExistingSecret -}}{{- $places = append $places "Redis" -}}{{- end -}}
+{{- toJson $places -}}
+{{- end -}}
+
+{{/* The ports of tool egress as texts, as a JSON list. */}}
+{{- define "gateway.toolPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.networkPolicy.toolEgress.ports -}}{{- $ports = append $ports (toString .) -}}{{- end -}}
+{{- toJson $ports -}}
 {{- end -}}
 
 {{/* Where in config the secrets stand, without their values, as a JSON list. */}}

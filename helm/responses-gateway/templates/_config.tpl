@@ -45,13 +45,13 @@ gateway reads both files, the second over the first.
 {{- $document := include "gateway.document" . | fromJson -}}
 {{- $gateway := $document.Gateway -}}
 {{- $secret := dict -}}
-{{- range $section, $members := dict "Upstreams" (list "ApiKey" "Headers") "Tenants" (list "Keys") -}}
+{{- range $section, $members := dict "Upstreams" (list "ApiKey" "Headers" "Address" "Addresses") "Tenants" (list "Keys") -}}
 {{- $found := include "gateway.takeSecrets" (list (get $gateway $section | default dict) $members) | fromJson -}}
 {{- $_ := set $gateway $section $found.rest -}}
 {{- if $found.secret -}}{{- $_ := set $secret $section $found.secret -}}{{- end -}}
 {{- end -}}
 {{- $tools := $gateway.Tools | default dict -}}
-{{- $found := include "gateway.takeSecrets" (list ($tools.Servers | default dict) (list "ApiKey" "Headers")) | fromJson -}}
+{{- $found := include "gateway.takeSecrets" (list ($tools.Servers | default dict) (list "ApiKey" "Headers" "Url")) | fromJson -}}
 {{- if $tools.Servers -}}{{- $_ := set $tools "Servers" $found.rest -}}{{- end -}}
 {{- if $found.secret -}}{{- $_ := set $secret "Tools" (dict "Servers" $found.secret) -}}{{- end -}}
 {{- range $section := list "Admin" "Secrets" -}}
@@ -62,7 +62,7 @@ gateway reads both files, the second over the first.
 {{- end -}}
 {{- end -}}
 {{- $store := $gateway.Store | default dict -}}
-{{- if and $store.Redis (regexMatch "(?i)(^|,)\\s*password\\s*=" $store.Redis) -}}
+{{- if and $store.Redis (regexMatch "(?i)password\\s*=|@" $store.Redis) -}}
 {{- $_ := set $secret "Store" (pick $store "Redis") -}}
 {{- $_ := set $gateway "Store" (omit $store "Redis") -}}
 {{- end -}}
@@ -72,7 +72,10 @@ gateway reads both files, the second over the first.
 {{- dict "document" $document "secret" (ternary (dict "Gateway" $secret) dict (not (empty $secret))) | toJson -}}
 {{- end -}}
 
-{{/* Takes members out of each entry of a map: (list map members) gives (dict "rest" … "secret" …) as JSON. */}}
+{{/*
+Takes members out of each entry of a map: (list map members) gives (dict "rest" … "secret" …) as JSON. Addresses are taken when they have a user
+or a query; the Url of a tool server also when its path is more than /mcp or /sse, since hosted servers have their key there.
+*/}}
 {{- define "gateway.takeSecrets" -}}
 {{- $members := index . 1 -}}
 {{- $rest := dict -}}
@@ -81,7 +84,13 @@ gateway reads both files, the second over the first.
 {{- $keep := dict -}}
 {{- $hide := dict -}}
 {{- range $member, $value := $entry -}}
-{{- if has $member $members -}}
+{{- $secretive := has $member $members -}}
+{{- if has $member (list "Address" "Addresses") -}}
+{{- $secretive = and $secretive (regexMatch "[@?#]" (toString $value)) -}}
+{{- else if eq $member "Url" -}}
+{{- $secretive = and $secretive (regexMatch "[@?#]|://[^/]*/.*[^/]" (toString $value | trimSuffix "/mcp" | trimSuffix "/sse")) -}}
+{{- end -}}
+{{- if $secretive -}}
 {{- if $value -}}{{- $_ := set $hide $member $value -}}{{- end -}}
 {{- else -}}
 {{- $_ := set $keep $member $value -}}

@@ -53,7 +53,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{/* "true" or nothing: whether Redis is the store. */}}
 {{- define "gateway.usesRedis" -}}
 {{- $store := dig "Gateway" "Store" dict (.Values.config | default dict) | default dict -}}
-{{- if or .Values.redis.trial.enabled $store.Redis -}}true{{- end -}}
+{{- if or .Values.redis.trial.enabled .Values.redis.inExistingSecret $store.Redis -}}true{{- end -}}
 {{- end -}}
 
 {{/* "true" or nothing: whether there may be more than one replica. */}}

@@ -81,7 +81,11 @@ spec:
         httpGet:
           path: /health/live
           port: http
+        {{- if include "gateway.usesRedis" . }}
         {{- toYaml .Values.probes.startup | nindent 8 }}
+        {{- else }}
+        {{- toYaml (merge (dict "failureThreshold" .Values.persistence.startupFailureThreshold) .Values.probes.startup) | nindent 8 }}
+        {{- end }}
       livenessProbe:
         httpGet:
           path: /health/live
