@@ -152,7 +152,8 @@ public sealed record ApiError(int Status, string Type, string? Code, string? Par
     /// <summary>During an upgrade another replica can read it: clients try again by themselves.</summary>
     public static ApiError StoredByNewerVersion() => new(
         503, ServerErrorType, "stored_by_newer_version", null,
-        "What this request needs was stored by a newer version of the gateway, and this replica can not read it. It has to be upgraded.") { RetryAfter = TimeSpan.FromSeconds(1) };
+        "What this request needs was stored by a newer version of the gateway, and this replica can not read it. It has to be upgraded.")
+    { RetryAfter = TimeSpan.FromSeconds(1) };
 
     public static ApiError Stopping() =>
         new(503, ServerErrorType, "gateway_stopping", null, "This replica of the gateway is stopping. Please try again.") { RetryAfter = TimeSpan.FromSeconds(1) };
