@@ -196,8 +196,8 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         {
             // The reply may be lost, the server restarted, another one promoted, or a Cluster recognised as one meanwhile. A commit that was
             // done already says so. Both tries share one patience: the client waits for its end.
-            outcome = await NewCommit().SendAsync(db, cancellationToken)
-                .WaitAsync(_timeout - _time.GetElapsedTime(started), _time, cancellationToken).ConfigureAwait(false);
+            outcome = await RedisRetry.WithinAsync(NewCommit().SendAsync(db, cancellationToken), started, _timeout, _time, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         if (outcome == CommitOutcome.HistoryLost)

@@ -15,7 +15,16 @@ internal static class RedisRetry
         }
         catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException && time.GetElapsedTime(started) < timeout)
         {
-            return await send().WaitAsync(timeout - time.GetElapsedTime(started), time, cancellationToken).ConfigureAwait(false);
+            return await WithinAsync(send(), started, timeout, time, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Waits for what is left of a patience that began at a timestamp.</summary>
+    /// <exception cref="TimeoutException">It is over.</exception>
+    public static Task<T> WithinAsync<T>(Task<T> sent, long started, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
+    {
+        // It may have run out while the command was being sent.
+        var left = timeout - time.GetElapsedTime(started);
+        return sent.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, time, cancellationToken);
     }
 }
