@@ -42,8 +42,9 @@ public sealed class CheckProcessTests(GatewayFixture fixture) : FunctionalTest(f
         Assert.Contains("2 pass, 0 limited, 0 fail, 0 skipped", output, StringComparison.Ordinal);
     }
 
+    // Whoever runs the tests in the background may have them ignore an interrupt, and what they start as well.
     private Process Start(params string[] args) => Process.Start(new ProcessStartInfo(
-        "dotnet", [typeof(Hosting.GatewayApplication).Assembly.Location, "check", "--url", Gateway.BaseAddress.AbsoluteUri, .. args])
+        "env", ["--default-signal=INT,TERM", "dotnet", typeof(Hosting.GatewayApplication).Assembly.Location, "check", "--url", Gateway.BaseAddress.AbsoluteUri, .. args])
     {
         RedirectStandardOutput = true,
         RedirectStandardError = true,

@@ -142,6 +142,9 @@ public sealed class ReloadTests(GatewayFixture fixture) : FunctionalTest(fixture
             // Nothing is given up because a slow machine took its time.
             Time = new FakeTimeProvider(DateTimeOffset.UtcNow),
         });
+
+        // The test's own reload may meet the watcher's, in whose middle the settings are empty for a moment: that is refused, and the next one is whole.
+        Gateway.AllowedErrors = static log => log.Message.Contains("names no upstream any more", StringComparison.Ordinal);
     }
 
     private async Task ChangeAsync(TemporaryFolder folder, params (string Name, Uri Address, string[] Models)[] upstreams)
