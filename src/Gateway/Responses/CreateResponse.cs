@@ -67,7 +67,7 @@ internal sealed class CreateResponse(
         }
     }
 
-    /// <summary>A response that is not stored: the key can only keep it from being made twice.</summary>
+    /// <summary>A response that no run makes, since it is not stored or its request can not be: the key can only keep it from being made twice.</summary>
     private async Task<ApiError?> MakeOnceAsync(HttpContext http, Dialect dialect, Tenant tenant, ResponsesRequest request, IdempotencyKey key)
     {
         var journal = new NoJournal();

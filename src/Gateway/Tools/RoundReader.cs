@@ -60,13 +60,6 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
     public async Task<(RoundOutcome Outcome, UpstreamFailure Failure)> ReadAsync(
         ChatReply reply, RoundAttempt attempt, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
     {
-        var (outcome, failure) = await ReadAnyAsync(reply, attempt, events, output, cancellationToken);
-        return (outcome.Error is { } error ? outcome with { Error = error with { Message = reply.HideSecrets(error.Message) } } : outcome, failure);
-    }
-
-    private async Task<(RoundOutcome Outcome, UpstreamFailure Failure)> ReadAnyAsync(
-        ChatReply reply, RoundAttempt attempt, ResponseEventStream events, ILoopOutput output, CancellationToken cancellationToken)
-    {
         using var translator = new ResponseTranslator(attempt.ToContext(limits.Calls), events);
         var round = new Round(reply, translator, attempt.Route.Upstream, time.GetTimestamp());
         try

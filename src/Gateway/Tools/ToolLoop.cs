@@ -325,6 +325,11 @@ internal sealed class ToolLoop(
             }
 
             var (outcome, failure) = await rounds.ReadAsync(reply, attempt, events, output, cancellationToken);
+            if (outcome.Error is { } told)
+            {
+                outcome = outcome with { Error = told with { Message = reply.HideSecrets(told.Message) } };
+            }
+
             attempt.UpstreamMessage = outcome.UpstreamMessage;
             var elsewhereMayWork = IsUntouched(events, itemsBefore) && outcome.Error is { Status: >= 500 or StatusCodes.Status429TooManyRequests };
             if (failure != UpstreamFailure.None)
