@@ -26,6 +26,9 @@ internal sealed class RunExecutor(
     TimeProvider time,
     ILogger<RunExecutor> logger)
 {
+    /// <summary>How a run ends here that another replica makes now, or that was deleted.</summary>
+    public const string Lost = "lost";
+
     private const int EventsPerRead = 500;
 
     /// <summary>How often a run is put off because nobody serves its model.</summary>
@@ -33,7 +36,7 @@ internal sealed class RunExecutor(
 
     /// <summary>Makes the response, to its end or until the run is to leave this replica.</summary>
     /// <returns>
-    /// How it ended, in one word: the response's status, <c>handed_over</c>, <c>lost</c>, <c>removed</c>, or <c>abandoned</c>, to be tried again when the
+    /// How it ended, in one word: the response's status, <c>handed_over</c>, <see cref="Lost"/>, <c>removed</c>, or <c>abandoned</c>, to be tried again when the
     /// lease is over.
     /// </returns>
     /// <exception cref="StoreUnavailableException">What the run needs could not be read.</exception>
@@ -53,7 +56,7 @@ internal sealed class RunExecutor(
         if (prepared is null)
         {
             RunLog.Removed(logger, run.Id.ToString(), run.Tenant, error!.Code ?? "unreadable");
-            return await runs.DropRunAsync(run, taken.Token, isUnmade: false, control.LeaseLost) ? "removed" : Lose(run);
+            return await runs.DropRunAsync(run, taken.Token, isUnmade: false, control.LeaseLost) ? "removed" : Lost;
         }
 
         // The hold on a conversation is the run's, and ends with it.
@@ -87,7 +90,7 @@ internal sealed class RunExecutor(
                 accepted!.Error = outcome.Error;
                 if (!await runs.DropRunAsync(run, taken.Token, isUnmade: true, control.LeaseLost))
                 {
-                    return Lose(run);
+                    return Lost;
                 }
 
                 await accepted.Refused();
@@ -123,13 +126,7 @@ internal sealed class RunExecutor(
             // Whatever was being done: somebody else does it.
         }
 
-        return Lose(run);
-    }
-
-    private string Lose(RunKey run)
-    {
-        RunLog.Lost(logger, run.Id.ToString(), run.Tenant);
-        return "lost";
+        return Lost;
     }
 
     /// <summary>

@@ -36,6 +36,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private const double SafePart = 0.7;
 
     private readonly IRunStore _runs;
+    private readonly RunCreation _creation;
     private readonly RunExecutor _executor;
     private readonly RunTails _tails;
     private readonly RunSpecs _specs;
@@ -48,7 +49,6 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private readonly ILogger<RunHost> _logger;
     private readonly string _owner = RandomText.Of(16);
     private readonly ConcurrentDictionary<RunKey, ActiveRun> _active = new();
-    private int _counted;
     private readonly FairTurns _turns = new();
     private readonly MissingTenants _missing;
     private readonly SemaphoreSlim _wake = new(0);
@@ -56,6 +56,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
     private readonly CancellationTokenRegistration _signal;
     private readonly CancellationTokenRegistration _deadline;
     private Task _loops = Task.CompletedTask;
+    private int _counted;
     private volatile bool _handsOver;
 
     public RunHost(
@@ -64,6 +65,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         TimeProvider time, ILogger<RunHost> logger)
     {
         _runs = runs;
+        _creation = new RunCreation(runs);
         _executor = executor;
         _tails = tails;
         _specs = specs;
@@ -129,7 +131,7 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         long? token;
         try
         {
-            (token, var error) = await CreateAsync(start);
+            (token, var error) = await _creation.CreateAsync(start);
             if (token is null)
             {
                 return (null, error);
@@ -235,72 +237,6 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         _wake.Dispose();
     }
 
-    private static ApiError Refused(RunRefusal refusal) => refusal switch
-    {
-        RunRefusal.QueueFull => ApiError.RateLimited("Too many responses are being made or waiting.", Scan),
-        RunRefusal.TenantFull => ApiError.RateLimited("Too many responses are being made or waiting for this API key's tenant.", Scan),
-
-        // This replica was so slow that the same request, sent again, went ahead.
-        _ => ApiError.IdempotencyKeyInUse(),
-    };
-
-    /// <summary>
-    /// Puts a run into the store, and sees to it that there is none when that fails: a client that is told so sends its request again. Not cancelled
-    /// with the request, for the same reason.
-    /// </summary>
-    /// <exception cref="StoreUnavailableException">There may be one all the same.</exception>
-    private async Task<(long? Token, ApiError? Error)> CreateAsync(RunStart start)
-    {
-        try
-        {
-            return Told(await _runs.CreateAsync(start, CancellationToken.None));
-        }
-        catch (StoreUnavailableException)
-        {
-            // The reply may be lost: a second try finds what the first one made.
-        }
-
-        try
-        {
-            return Told(await _runs.CreateAsync(start, CancellationToken.None));
-        }
-        catch (StoreUnavailableException)
-        {
-            if (!await RemoveAsync(start))
-            {
-                // If it is there after all, it is made with nobody waiting for it.
-                throw;
-            }
-
-            return (null, ApiError.StoreUnavailable());
-        }
-
-        static (long?, ApiError?) Told(RunAdmission admission) => (admission.Token, admission.Token is null ? Refused(admission.Refusal) : null);
-    }
-
-    /// <summary>
-    /// Removes a run that may have been created. With a key it stays when somebody has taken it meanwhile: the same request again will find it.
-    /// </summary>
-    /// <returns>There is none, and with a key none can come any more.</returns>
-    private async Task<bool> RemoveAsync(RunStart start)
-    {
-        try
-        {
-            if (start.Memory is { } memory)
-            {
-                return await _runs.DropRunAsync(start.Run, start.Owner is null ? 0 : 1, isUnmade: true, CancellationToken.None)
-                    || await _runs.ForbidAsync(start.Run, memory, CancellationToken.None);
-            }
-
-            await _runs.DeleteRunAsync(start.Run, CancellationToken.None);
-            return true;
-        }
-        catch (StoreUnavailableException)
-        {
-            return false;
-        }
-    }
-
     private bool HasRoom => Volatile.Read(ref _counted) < _options.Concurrent;
 
     private List<ReadOnlyMemory<byte>> QueuedEvents(PreparedResponse prepared)
@@ -338,13 +274,13 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
         {
             how = await _executor.ExecuteAsync(run.Key, taken, run.Control, accepted, run.Tail);
         }
+        catch (Exception e) when (e is OperationCanceledException or StoreUnavailableException && run.Control.LeaseLost.IsCancellationRequested)
+        {
+            how = RunExecutor.Lost;
+        }
         catch (StoreUnavailableException)
         {
             RunLog.Waits(_logger, run.Key.Id.ToString(), run.Key.Tenant, "store_unavailable");
-        }
-        catch (OperationCanceledException) when (run.Control.LeaseLost.IsCancellationRequested)
-        {
-            how = "lost";
         }
         catch (Exception e)
         {
@@ -360,6 +296,11 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
 
             _tails.Close(run.Key, run.Tail!);
             held.Dispose();
+            if (how == RunExecutor.Lost)
+            {
+                RunLog.Lost(_logger, run.Key.Id.ToString(), run.Key.Tenant);
+            }
+
             _metrics.Ended(how);
             if (_wake.CurrentCount == 0)
             {

@@ -117,7 +117,8 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         if (run == Hanging)
         {
             Hangs.TrySetResult();
-            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+            // Until it is given up.
+            await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
         }
 
         return await store.RenewAsync(run, token, lease, cancellationToken);
