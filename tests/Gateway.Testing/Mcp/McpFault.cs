@@ -23,6 +23,9 @@ public abstract record McpFault
     /// <summary>No answer, not even its head, until the client leaves or the server stops.</summary>
     public static McpFault Silence { get; } = new HoldFault([]);
 
+    /// <summary>The request is served, but not answered until the client leaves or the server stops.</summary>
+    public static McpFault Unanswered { get; } = new UnansweredFault();
+
     /// <summary>The head of an event stream, and then nothing until the client leaves or the server stops.</summary>
     public static McpFault SilentStream { get; } = new HoldFault(": open\n\n"u8.ToArray());
 
@@ -42,13 +45,16 @@ public abstract record McpFault
     /// <summary>A 307 that points elsewhere.</summary>
     public static McpFault Redirect(Uri location) => new AnswerFault(307, "", "text/plain") { Location = location };
 
-    internal abstract Task AnswerAsync(HttpContext context, CancellationToken cancellationToken);
+    /// <param name="context">The request.</param>
+    /// <param name="serve">What serves the request.</param>
+    /// <param name="cancellationToken">The client left or the server stops.</param>
+    internal abstract Task AnswerAsync(HttpContext context, RequestDelegate serve, CancellationToken cancellationToken);
 
     private sealed record AnswerFault(int StatusCode, string Body, string ContentType) : McpFault
     {
         public Uri? Location { get; init; }
 
-        internal override async Task AnswerAsync(HttpContext context, CancellationToken cancellationToken)
+        internal override async Task AnswerAsync(HttpContext context, RequestDelegate serve, CancellationToken cancellationToken)
         {
             context.Response.StatusCode = StatusCode;
             context.Response.ContentType = ContentType;
@@ -63,7 +69,7 @@ public abstract record McpFault
 
     private sealed record HoldFault(byte[] Head) : McpFault
     {
-        internal override async Task AnswerAsync(HttpContext context, CancellationToken cancellationToken)
+        internal override async Task AnswerAsync(HttpContext context, RequestDelegate serve, CancellationToken cancellationToken)
         {
             if (Head.Length > 0)
             {
@@ -75,9 +81,19 @@ public abstract record McpFault
         }
     }
 
+    private sealed record UnansweredFault : McpFault
+    {
+        internal override async Task AnswerAsync(HttpContext context, RequestDelegate serve, CancellationToken cancellationToken)
+        {
+            context.Response.Body = Stream.Null;
+            await serve(context);
+            await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
+        }
+    }
+
     private sealed record ResetFault : McpFault
     {
-        internal override Task AnswerAsync(HttpContext context, CancellationToken cancellationToken)
+        internal override Task AnswerAsync(HttpContext context, RequestDelegate serve, CancellationToken cancellationToken)
         {
             ResetConnection(context);
             return Task.CompletedTask;
@@ -86,7 +102,7 @@ public abstract record McpFault
 
     private sealed record CutFault(byte[] Head) : McpFault
     {
-        internal override async Task AnswerAsync(HttpContext context, CancellationToken cancellationToken)
+        internal override async Task AnswerAsync(HttpContext context, RequestDelegate serve, CancellationToken cancellationToken)
         {
             // Written to the socket itself: what is still in the server's own buffers is lost when the connection is aborted.
             await SocketOf(context).SendAsync(Head, cancellationToken);

@@ -265,11 +265,11 @@ public sealed class TestMcpServer : IAsyncDisposable
             if (!IsAllowed(request))
             {
                 context.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
-                await McpFault.Status(401, """{"error":"invalid_token"}""", "application/json").AnswerAsync(context, ends.Token);
+                await McpFault.Status(401, """{"error":"invalid_token"}""", "application/json").AnswerAsync(context, next, ends.Token);
             }
             else if (TakeFault(request) is { } fault)
             {
-                await fault.AnswerAsync(context, ends.Token);
+                await fault.AnswerAsync(context, next, ends.Token);
             }
             else if (HttpMethods.IsGet(request.HttpMethod))
             {

@@ -9,6 +9,7 @@ namespace Gateway.Testing.Redis;
 /// <summary>A redis-server of the tests' own, from PATH, in a folder of its own; it can be killed and started again on its port.</summary>
 public sealed class RedisProcess : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly string[] Plain = ["--save", "", "--appendonly", "no"];
     private readonly string[] _arguments;
     private readonly string _folder;
@@ -92,7 +93,8 @@ public sealed class RedisProcess : IAsyncDisposable
         _process = process;
         AppDomain.CurrentDomain.ProcessExit += OnExit;
         var told = new List<string>();
-        while (await process.StandardOutput.ReadLineAsync() is { } line)
+        using var patience = new CancellationTokenSource(Patience);
+        while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
         {
             told.Add(line);
             if (line.Contains("Ready to accept connections", StringComparison.Ordinal) || line.Contains("+monitor master", StringComparison.Ordinal))

@@ -21,6 +21,21 @@ public sealed class TestRedisCluster : IAsyncDisposable
             throw new InvalidOperationException("The Cluster tests need redis-server and redis-cli in PATH (apt-get install redis-server).");
         }
 
+        // Nodes whose first words to each other got lost never speak again: redis-cli would wait for ever.
+        for (var left = 3; ; left--)
+        {
+            try
+            {
+                return await TryStartAsync();
+            }
+            catch (InvalidOperationException) when (left > 1)
+            {
+            }
+        }
+    }
+
+    private static async Task<TestRedisCluster> TryStartAsync()
+    {
         var nodes = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ =>
             RedisProcess.StartAsync("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")));
         var cluster = new TestRedisCluster(nodes);
@@ -85,8 +100,19 @@ public sealed class TestRedisCluster : IAsyncDisposable
     {
         using var cli = Process.Start(new ProcessStartInfo("redis-cli", arguments) { RedirectStandardOutput = true })
             ?? throw new InvalidOperationException("redis-cli did not start.");
-        var output = await cli.StandardOutput.ReadToEndAsync();
-        await cli.WaitForExitAsync();
+        using var patience = new CancellationTokenSource(Patience);
+        string output;
+        try
+        {
+            output = await cli.StandardOutput.ReadToEndAsync(patience.Token);
+            await cli.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException e)
+        {
+            cli.Kill();
+            throw new InvalidOperationException($"redis-cli {string.Join(' ', arguments)} did not end within {Patience}.", e);
+        }
+
         return cli.ExitCode == 0 ? output : throw new InvalidOperationException("redis-cli failed: " + output);
     }
 }

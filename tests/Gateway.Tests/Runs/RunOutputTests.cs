@@ -245,6 +245,7 @@ public sealed class RunOutputTests
     {
         while (!task.IsCompleted)
         {
+            TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
             _time.Advance(Interval);
             await Task.Yield();
         }

@@ -3,7 +3,9 @@ using Gateway.Store;
 namespace Gateway.Tests.Store;
 
 /// <summary>What a store means, as simply as it can be said: lists and expiries in memory.</summary>
-internal sealed partial class ModelStore(TimeProvider time)
+/// <param name="time">The clock.</param>
+/// <param name="keepsWhatIsLeft">A continuation that finds a part of its history gone lets what is left in other chains live longer.</param>
+internal sealed partial class ModelStore(TimeProvider time, bool keepsWhatIsLeft)
 {
     private readonly Dictionary<(string Chain, string Branch), (List<Turn?> Turns, DateTimeOffset Expires)> _logs = [];
     private readonly Dictionary<ResponseId, (TurnCommit Commit, PathSegment[] Path, DateTimeOffset Expires)> _records = [];
@@ -53,18 +55,20 @@ internal sealed partial class ModelStore(TimeProvider time)
             return CommitOutcome.Branched;
         }
 
-        if (commit.ParentPath.Any(segment => Log(segment).Count < segment.Count))
+        if (!IsWhole(commit.ParentPath))
         {
+            if (keepsWhatIsLeft)
+            {
+                foreach (var chain in commit.ParentPath.GroupBy(segment => segment.Chain).Where(chain => chain.Key != commit.Id.Chain && IsWhole(chain)))
+                {
+                    Keep(chain, commit.Retention);
+                }
+            }
+
             return CommitOutcome.HistoryLost;
         }
 
-        var expires = Now + commit.Retention;
-        foreach (var segment in commit.ParentPath)
-        {
-            var key = (segment.Chain, segment.Branch);
-            _logs[key] = (_logs[key].Turns, Later(_logs[key].Expires, expires));
-        }
-
+        Keep(commit.ParentPath, commit.Retention);
         var continues = commit.ParentPath.Count > 0 && commit.ParentPath[^1].Chain == commit.Id.Chain;
         if (!continues)
         {
@@ -96,6 +100,16 @@ internal sealed partial class ModelStore(TimeProvider time)
     }
 
     private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
+
+    private bool IsWhole(IEnumerable<PathSegment> path) => path.All(segment => Log(segment).Count >= segment.Count);
+
+    private void Keep(IEnumerable<PathSegment> path, TimeSpan retention)
+    {
+        foreach (var key in path.Select(segment => (segment.Chain, segment.Branch)))
+        {
+            _logs[key] = (_logs[key].Turns, Later(_logs[key].Expires, Now + retention));
+        }
+    }
 
     private List<Turn?> Log(PathSegment segment) =>
         _logs.TryGetValue((segment.Chain, segment.Branch), out var log) && log.Expires > Now ? log.Turns : [];

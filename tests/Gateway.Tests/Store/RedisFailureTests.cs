@@ -196,9 +196,10 @@ public sealed class RedisFailureTests
         await using var store = await OpenAsync(services, redis.EndPoint);
         var measured = new List<int>();
         using var listener = new MeterListener();
+        var meters = services.GetRequiredService<IMeterFactory>();
         listener.InstrumentPublished = (instrument, its) =>
         {
-            if (instrument.Meter.Scope == services.GetRequiredService<IMeterFactory>() && instrument.Name == "gateway.store.evicting")
+            if (instrument.Meter.Scope == meters && instrument.Name == "gateway.store.evicting")
             {
                 its.EnableMeasurementEvents(instrument);
             }

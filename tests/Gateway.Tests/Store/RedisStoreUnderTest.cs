@@ -23,6 +23,8 @@ internal sealed class RedisStoreUnderTest : StoreUnderTest
 
     public override bool CommitsKeepTheirOrder => _redis.GetServers()[0].ServerType != ServerType.Cluster;
 
+    public override bool KeepsWhatIsLeft => true;
+
     public override IConversationStore Conversations => _store.Conversations;
 
     public static async Task<RedisStoreUnderTest> StartAsync(string connectionString)

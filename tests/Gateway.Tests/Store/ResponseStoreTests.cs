@@ -729,6 +729,9 @@ public abstract class ResponseStoreTests
     [Fact]
     public Task AnySequence_AgreesWithTheModel() => StoreProperty.CheckAsync(OpenAsync);
 
+    [Fact]
+    public Task Commit_HistoryIsGoneInPart_AgreesWithTheModel() => StoreProperty.CheckPartlyLostHistoryAsync(OpenAsync);
+
     private static ValueTask<bool> ClaimAsync(StoreUnderTest test, string name, string owner) =>
         test.Store.ClaimAsync(test.Tenant, name, owner, Commits.Retention, None);
 

@@ -257,6 +257,7 @@ public sealed class SqliteFailureTests : IDisposable
         LiveRun? made;
         while ((made = await store.Runs.GetRunAsync(late.Run, None)) is null)
         {
+            TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
             await Task.Yield();
         }
 
@@ -488,6 +489,7 @@ public sealed class SqliteFailureTests : IDisposable
         StoredResponse? stored;
         while ((stored = await store.GetAsync(Tenant, commit.Id, None)) is null)
         {
+            TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
             await Task.Yield();
         }
 

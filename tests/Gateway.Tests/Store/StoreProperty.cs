@@ -61,13 +61,30 @@ internal static partial class StoreProperty
             .Check(Config.QuickThrowOnFailure.WithMaxTest(80)));
     }
 
+    /// <summary>A sequence that told a store from the model once: what is left of a history that is gone in part.</summary>
+    public static Task CheckPartlyLostHistoryAsync(Func<Task<StoreUnderTest>> open) => RunAsync(
+        open,
+        [
+            new Step(Kind.Start, 168, 10),
+            new Step(Kind.Continue, 599, 1),
+            new Step(Kind.Race, 868, 2),
+            new Step(Kind.Race, 516, 10),
+            new Step(Kind.TimePasses, 438, 12),
+            new Step(Kind.Continue, 883, 3),
+            new Step(Kind.Continue, 30, 20),
+            new Step(Kind.TimePasses, 949, 15),
+            new Step(Kind.ContinueFromAnOldLoad, 844, 19),
+            new Step(Kind.TimePasses, 689, 20),
+            new Step(Kind.ContinueFromAnOldLoad, 286, 16),
+        ]);
+
     private static IEnumerable<Step[]> WithoutOne(Step[] steps) =>
         Enumerable.Range(0, steps.Length).Select(n => steps.Where((_, at) => at != n).ToArray());
 
     private static async Task RunAsync(Func<Task<StoreUnderTest>> open, Step[] steps)
     {
         await using var test = await open();
-        var run = new Run(test, new ModelStore(test.Time));
+        var run = new Run(test, new ModelStore(test.Time, test.KeepsWhatIsLeft));
         foreach (var step in steps)
         {
             await run.DoAsync(step);

@@ -46,6 +46,9 @@ internal abstract class StoreUnderTest : IAsyncDisposable
     /// <summary>Commits that are sent without waiting are done in the order they were sent: only where one round trip does all.</summary>
     public virtual bool CommitsKeepTheirOrder => true;
 
+    /// <summary>The logs of other chains are kept before the turn is written: also when the history turns out to be gone in part.</summary>
+    public virtual bool KeepsWhatIsLeft => false;
+
     /// <summary>Lets time pass, for the store and for what it keeps.</summary>
     public abstract Task AdvanceAsync(TimeSpan time);
 

@@ -293,11 +293,14 @@ public sealed class ProbingTests : IDisposable
         await using var host = await StartAsync(server);
         await CompleteAsync(host);
         var first = Find(host, Name);
+        var gate = new TaskCompletionSource();
+        server.Gate = gate.Task;
 
         host.Reload(($"Gateway:Upstreams:{Name}:IdleTimeout", "00:01:00"));
         var second = Find(host, Name);
         Assert.NotSame(first, second);
         Assert.Equal((first.Profile, ProbeStatus.Complete), (second.Profile, second.Probe.Status));
+        gate.SetResult();
         await AdvanceUntilAsync(() => _logs.All.Count(log => log.EventId.Id == 3050) == 2);
 
         Assert.Equal(16, server.ChatQuestions.Count());

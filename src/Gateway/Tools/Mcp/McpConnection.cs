@@ -65,7 +65,7 @@ internal sealed class McpConnection : IAsyncDisposable
         do
         {
             var request = new JsonRpcRequest { Method = RequestMethods.ToolsList, Params = cursor is null ? new JsonObject() : new JsonObject { ["cursor"] = cursor } };
-            (var result, failure) = await SendAsync(request, _options.ListTimeout, timeout.Token, cancellationToken);
+            (var result, failure) = await SendAsync(request, McpHttpHandler.Watch(), _options.ListTimeout, timeout.Token, cancellationToken);
             failure ??= list.Add(result, out cursor);
             pages++;
         }
@@ -106,10 +106,11 @@ internal sealed class McpConnection : IAsyncDisposable
             request.Params["_meta"] = new JsonObject { [SessionKey] = session };
         }
 
+        var note = McpHttpHandler.Watch();
         using var timeout = new CancellationTokenSource(_options.CallTimeout, _time);
         try
         {
-            var (result, failure) = await SendAsync(request, _options.CallTimeout, timeout.Token, cancellationToken);
+            var (result, failure) = await SendAsync(request, note, _options.CallTimeout, timeout.Token, cancellationToken);
             if (failure is not null)
             {
                 return McpCallOutcome.Failed(failure);
@@ -126,7 +127,7 @@ internal sealed class McpConnection : IAsyncDisposable
         {
             if (timeout.IsCancellationRequested || cancellationToken.IsCancellationRequested)
             {
-                TellCancelled(id);
+                TellCancelled(id, isAnswered: note.Status is not null);
             }
         }
     }
@@ -151,9 +152,8 @@ internal sealed class McpConnection : IAsyncDisposable
     }
 
     private async Task<(JsonNode? Result, McpFailure? Failure)> SendAsync(
-        JsonRpcRequest request, TimeSpan time, CancellationToken timeout, CancellationToken cancellationToken)
+        JsonRpcRequest request, McpHttpHandler.Note note, TimeSpan time, CancellationToken timeout, CancellationToken cancellationToken)
     {
-        var note = McpHttpHandler.Watch();
         try
         {
             using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout, cancellationToken);
@@ -192,12 +192,12 @@ internal sealed class McpConnection : IAsyncDisposable
     }
 
     /// <summary>
-    /// Tells the server that nobody waits for the result any more. The library does so with HTTP+SSE only: with streamable HTTP it breaks the
-    /// request off, which means nothing to a server before <see cref="Sessionless"/>.
+    /// Tells the server that nobody waits for the result any more. The library does so with HTTP+SSE only, once the request was answered there:
+    /// until then, and always with streamable HTTP, it breaks the request off, which means nothing to a server before <see cref="Sessionless"/>.
     /// </summary>
-    private void TellCancelled(RequestId id)
+    private void TellCancelled(RequestId id, bool isAnswered)
     {
-        if (Transport != McpTransport.Http || IsSessionless)
+        if (IsSessionless || (Transport == McpTransport.Sse && isAnswered))
         {
             return;
         }

@@ -391,6 +391,25 @@ public sealed class McpCallTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Call_CallerLeavesBeforeItsRequestIsAnswered_TheServerLearnsItToo()
+    {
+        using var held = new HeldMcpTool();
+        _mcp.Add(held.Tool);
+        _mcp.Fail(McpFault.Unanswered, "tools/call");
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var leaver = _host.Pool.CallToolAsync(_host.Server(_mcp.SseEndpoint, McpTransport.Sse), "held", default, null, leaving.Token);
+        await held.ReachedAsync(Cancellation);
+
+        await leaving.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => leaver);
+        await held.CancelledAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        Assert.Equal(
+            Assert.Single(_mcp.Calls).Message!["id"]!.ToJsonString(),
+            Assert.Single(_mcp.Of("notifications/cancelled")).Params!["requestId"]!.ToJsonString());
+    }
+
+    [Fact]
     public async Task Call_CancelledBefore_IsNotMade() =>
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             () => _host.Pool.CallToolAsync(Server, "echo", default, null, new CancellationToken(canceled: true)));
