@@ -85,9 +85,8 @@ internal sealed class CreateResponse(
             isUsed = error is null || http.Response.Headers.ContainsKey(ShouldRetryHeader);
             return error;
         }
-        catch (ClientGoneException) when (request.Store && tenant.Policy.StoreAllowed)
+        catch (Exception) when (journal.MayBeKept)
         {
-            // It may be kept by now.
             isUsed = true;
             throw;
         }
@@ -157,6 +156,7 @@ internal sealed class CreateResponse(
         }
 
         maker.Settle(events.State, outcome);
+        journal.MayBeKept = prepared.IsStored;
         try
         {
             return await FinishAsync(prepared, http, stream, envelope, events, outcome.Notes, end.Token);
