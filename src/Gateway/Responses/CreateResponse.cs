@@ -85,9 +85,8 @@ internal sealed class CreateResponse(
             isUsed = error is null || http.Response.Headers.ContainsKey(ShouldRetryHeader);
             return error;
         }
-        catch (ClientGoneException) when (request.Store && tenant.Policy.StoreAllowed)
+        catch (Exception) when (journal.MayBeKept)
         {
-            // It may be kept by now.
             isUsed = true;
             throw;
         }
@@ -159,7 +158,7 @@ internal sealed class CreateResponse(
         maker.Settle(events.State, outcome);
         try
         {
-            return await FinishAsync(prepared, http, stream, envelope, events, outcome.Notes, end.Token);
+            return await FinishAsync(prepared, http, stream, envelope, events, outcome.Notes, journal, end.Token);
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested && patience.IsCancellationRequested)
         {
@@ -172,7 +171,7 @@ internal sealed class CreateResponse(
     /// <summary>Keeps the response, and only then tells its end.</summary>
     private async Task<(ApiError? Error, string Status)> FinishAsync(
         PreparedResponse prepared, HttpContext http, SseOutput? stream, ResponseEnvelope envelope, ResponseEventStream events,
-        CallNotes notes, CancellationToken cancellationToken)
+        CallNotes notes, NoJournal journal, CancellationToken cancellationToken)
     {
         if (stream is not null && prepared.IsStored)
         {
@@ -181,6 +180,7 @@ internal sealed class CreateResponse(
         }
 
         using var input = new StoredInput(prepared.Id, prepared.Request.Input);
+        journal.MayBeKept = prepared.IsStored;
         if (prepared.IsStored && await keeper.KeepAsync(prepared, envelope, events.State, input, notes) is { } notKept)
         {
             if (stream is null)

@@ -45,9 +45,9 @@ internal sealed class RunExecutor(
         var started = time.GetTimestamp();
         var spec = RunSpec.Read(taken.Spec);
         var told = accepted?.Told ?? await ReadToldAsync(run, spec, control);
-        var isGivenUp = taken.Token > options.Value.Attempts;
+        var isGivenUp = IsGivenUp(taken);
         var (prepared, error) = accepted is not null ? (accepted.Prepared, null) : await PrepareAsync(run, spec, isGivenUp, control);
-        if (MayPass(error, taken.Token))
+        if (MayPass(error, taken))
         {
             RunLog.Waits(logger, run.Id.ToString(), run.Tenant, error!.Code!);
             return "abandoned";
@@ -88,7 +88,8 @@ internal sealed class RunExecutor(
                 // As without a run: it has not begun, and its client can be told by the status. The key is given back last: while the run is there,
                 // the same request again would be made beside it.
                 accepted!.Error = outcome.Error;
-                if (!await runs.DropRunAsync(run, taken.Token, isUnmade: true, control.LeaseLost))
+                // Not cancelled with the lease, which ends with the run.
+                if (!await runs.DropRunAsync(run, taken.Token, isUnmade: true, CancellationToken.None))
                 {
                     return Lost;
                 }
@@ -131,10 +132,14 @@ internal sealed class RunExecutor(
 
     /// <summary>
     /// What stands in the way of a response that was accepted may be of the moment: a store that failed a second ago, a tenant that was taken out of the
-    /// configuration just now (<see cref="MissingTenants"/>), or a model server that this replica, just started, has not seen yet.
+    /// configuration just now (<see cref="MissingTenants"/>), or a model server that this replica, just started, has not seen yet. One that was cancelled
+    /// needs no model.
     /// </summary>
-    private static bool MayPass(ApiError? error, long times) =>
-        error is { Code: "store_unavailable" or "invalid_api_key" } || (error is { Code: "model_not_found" } && times <= ModelPatience);
+    private static bool MayPass(ApiError? error, TakenRun taken) =>
+        error is { Code: "store_unavailable" or "invalid_api_key" } || (error is { Code: "model_not_found" } && taken is { IsCancelled: false, Token: <= ModelPatience });
+
+    /// <summary>It was tried often enough.</summary>
+    private bool IsGivenUp(TakenRun taken) => taken.Token > options.Value.Attempts;
 
     private async Task<ToldEvents> ReadToldAsync(RunKey run, RunSpec spec, RunControl control)
     {
@@ -157,7 +162,7 @@ internal sealed class RunExecutor(
         {
             return new RunJournal(taken.Journal, output, control);
         }
-        catch (InvalidDataException) when (isGivenUp)
+        catch (Exception) when (isGivenUp)
         {
             return new RunJournal([], output, control);
         }
@@ -208,7 +213,8 @@ internal sealed class RunExecutor(
         Begin(events, mayRefuse);
         if (error is not null)
         {
-            return LoopOutcome.Failed(error) with { Usage = Restore(events, output, journal) };
+            var spent = Restore(events, output, journal, IsGivenUp(taken));
+            return control.IsCancelled ? Cancelled(spent) : LoopOutcome.Failed(error) with { Usage = spent };
         }
 
         if (control.IsCancelled)
@@ -226,12 +232,18 @@ internal sealed class RunExecutor(
     private async Task<LoopOutcome> RestoreAsync(
         PreparedResponse prepared, RunControl control, ResponseEventStream events, RunOutput output, RunJournal journal)
     {
-        var outcome = prepared.Request.Generate
-            ? await maker.RestoreAsync(prepared, events, output, journal, control.LeaseLost)
-            : new LoopOutcome(RoundEnd.Failed, null, null, new CallNotes());
+        var outcome = prepared.Request.Generate ? await maker.RestoreAsync(prepared, events, output, journal, control.LeaseLost) : Cancelled(spent: null);
         control.LeaseLost.ThrowIfCancellationRequested();
-        return outcome with { End = RoundEnd.Failed, Error = null, Usage = Sum(outcome.Usage, Restore(events, output, journal)), IsInterrupted = true };
+        return outcome with
+        {
+            End = RoundEnd.Failed,
+            Error = null,
+            Usage = Sum(outcome.Usage, Restore(events, output, journal, isGivenUp: false)),
+            IsInterrupted = true,
+        };
     }
+
+    private static LoopOutcome Cancelled(Usage? spent) => new(RoundEnd.Failed, null, spent, new CallNotes()) { IsInterrupted = true };
 
     /// <summary>Says that it is in progress. The first try of what nobody waits for in a queue says so with its first item: until then it can be refused.</summary>
     private static void Begin(ResponseEventStream events, bool mayRefuse)
@@ -242,19 +254,29 @@ internal sealed class RunExecutor(
         }
     }
 
-    /// <summary>What is left of the output so far, of a run that is not gone on with, without the calls that the gateway made. Returns its tokens.</summary>
-    private static Usage? Restore(ResponseEventStream events, RunOutput output, RunJournal journal)
+    /// <summary>
+    /// What is left of the output so far, of a run that is not gone on with, without the calls that the gateway made; of one that is given up, as much as
+    /// can be read. Returns its tokens.
+    /// </summary>
+    private static Usage? Restore(ResponseEventStream events, RunOutput output, RunJournal journal, bool isGivenUp)
     {
         Usage? spent = null;
-        while (journal.TakeRound([]) is { } round)
+        try
         {
-            spent = Sum(spent, round.Spent);
-            if (!output.WantsEvents)
+            while (journal.TakeRound([]) is { } round)
             {
-                // Where events are kept, they tell all of it.
-                events.Restore(round.Abandoned);
-                events.Restore(round.Items);
+                spent = Sum(spent, round.Spent);
+                if (!output.WantsEvents)
+                {
+                    // Where events are kept, they tell all of it.
+                    events.Restore(round.Abandoned);
+                    events.Restore(round.Items);
+                }
             }
+        }
+        catch (Exception) when (isGivenUp)
+        {
+            // Unreadable: that may be what it is given up for.
         }
 
         return spent;

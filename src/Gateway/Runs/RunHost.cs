@@ -443,15 +443,22 @@ internal sealed class RunHost : IHostedService, IAsyncDisposable
                 return;
             }
 
-            if (_missing.WasRemoved(key.Tenant))
+            try
             {
-                await RemoveOrphanAsync(key);
-                continue;
+                if (_missing.WasRemoved(key.Tenant))
+                {
+                    await RemoveOrphanAsync(key);
+                }
+                else if (await TryTakeAsync(key, toEnd: false, _stopping.Token))
+                {
+                    _turns.Taken(key.Tenant);
+                }
             }
-
-            if (await TryTakeAsync(key, toEnd: false, _stopping.Token))
+            catch (StoreUnavailableException)
             {
-                _turns.Taken(key.Tenant);
+                // Only its part of the store may be away. All others have their turn before it is tried again.
+                _turns.Failed(key);
+                throw;
             }
         }
     }

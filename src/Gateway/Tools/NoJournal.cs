@@ -8,6 +8,9 @@ internal sealed class NoJournal : ILoopJournal
     /// <summary>A server-run call was begun: the same request once more would run it again.</summary>
     public bool HasStartedCalls { get; private set; }
 
+    /// <summary>The response is being put into the store, or there already. Default no.</summary>
+    public bool MayBeKept { get; set; }
+
     public CancellationToken HandOver => CancellationToken.None;
 
     public ReadOnlyMemory<byte>? FindList(string serverLabel) => null;

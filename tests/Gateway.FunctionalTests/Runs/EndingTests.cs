@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Text;
 using Gateway.Store;
 using Gateway.Testing;
 using Gateway.Testing.Redis;
@@ -221,8 +222,12 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         await PollAsync(id, "completed");
     }
 
-    [Fact]
-    public async Task Journal_IsDamaged_TheRunFailsBehindItsAttempts()
+    [Theory]
+    [InlineData("no JSON")]
+    [InlineData("{}")]
+    [InlineData("""{"k":"round"}""")]
+    [InlineData("""{"k":"round","abandoned":[],"items":[],"calls":[],"end":"ANewerEnd"}""")]
+    public async Task Journal_IsDamaged_TheRunFailsBehindItsAttempts(string entry)
     {
         var runs = await UseLateRunsAsync(("Gateway:Runs:Lease", "00:00:03"), ("Gateway:Store:CommandTimeout", "00:00:03"), ("Gateway:Runs:Attempts", "1"));
         Gateway.AllowedErrors = static _ => true;
@@ -230,7 +235,7 @@ public sealed class EndingTests(GatewayFixture fixture) : RunTest(fixture), ICla
         Upstream.Enqueue(script);
         var id = (await QueueAsync("""{"input":"Hi"}""")).Text("id")!;
         await script.Hold.Reached;
-        Assert.True(await runs.AppendAsync(runs.Created, 1, new RunAppend(0, [], 0, ["no JSON"u8.ToArray()]), Cancellation));
+        Assert.True(await runs.AppendAsync(runs.Created, 1, new RunAppend(0, [], 0, [Encoding.UTF8.GetBytes(entry)]), Cancellation));
         await runs.ReleaseAsync(runs.Created, 1, Cancellation);
 
         Assert.Equal("server_error", (await PollAsync(id, "failed")).Text("error.code"));

@@ -29,6 +29,12 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     /// <summary>Runs before a run is deleted.</summary>
     public Func<RunKey, Task>? BeforeDelete { get; set; }
 
+    /// <summary>Runs when a run was deleted by whoever made it, before that one knows, with the token of who waits for it.</summary>
+    public Func<CancellationToken, Task>? AfterDrop { get; set; }
+
+    /// <summary>The run whose part of the store does not answer: it can be neither read nor taken.</summary>
+    public RunKey? Away { get; set; }
+
     /// <summary>Nobody can be told of free runs.</summary>
     public bool IsDeaf { get; set; }
 
@@ -64,6 +70,7 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
         }
 
         Reads++;
+        ThrowWhenAway(run);
         return await store.GetRunAsync(run, cancellationToken);
     }
 
@@ -96,6 +103,7 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     public async ValueTask<TakenRun?> TakeAsync(RunKey run, string owner, TimeSpan lease, CancellationToken cancellationToken)
     {
         BeforeTake?.Invoke();
+        ThrowWhenAway(run);
         var taken = await store.TakeAsync(run, owner, lease, cancellationToken);
         if (taken is not null)
         {
@@ -146,7 +154,13 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
     public async ValueTask<bool> DropRunAsync(RunKey run, long token, bool isUnmade, CancellationToken cancellationToken)
     {
         await BeforeDeleteAsync(run);
-        return await store.DropRunAsync(run, token, isUnmade, cancellationToken);
+        var dropped = await store.DropRunAsync(run, token, isUnmade, cancellationToken);
+        if (AfterDrop is { } hook)
+        {
+            await hook(cancellationToken);
+        }
+
+        return dropped;
     }
 
     public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>?> ReadEventsAsync(RunKey run, long from, int most, CancellationToken cancellationToken) =>
@@ -156,6 +170,14 @@ internal sealed class LateRunStore(IRunStore store) : IRunStore
 
     public ValueTask<IAsyncDisposable> WatchFreeAsync(Action wake, CancellationToken cancellationToken) =>
         IsDeaf ? throw new StoreUnavailableException("away") : store.WatchFreeAsync(wake, cancellationToken);
+
+    private void ThrowWhenAway(RunKey run)
+    {
+        if (run == Away)
+        {
+            throw new StoreUnavailableException("away");
+        }
+    }
 
     private async Task BeforeDeleteAsync(RunKey run)
     {

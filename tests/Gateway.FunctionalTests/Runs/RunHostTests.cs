@@ -1,12 +1,17 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Text;
+using System.Text.Json;
 using Gateway.FunctionalTests.Tools;
 using Gateway.Runs;
 using Gateway.Store;
+using Gateway.Store.Sealing;
 using Gateway.Testing;
 using Gateway.Testing.Mcp;
 using Gateway.Testing.Scripting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Gateway.FunctionalTests.Runs;
@@ -19,6 +24,7 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
     private LateRunStore _runs = null!;
     private ClaimWatchingStore _store = null!;
+    private bool _canNotSeal;
 
     [Fact]
     public async Task Start_FailsForTheMoment_TheRunIsPutOffUntilItsLeaseEnds()
@@ -195,6 +201,39 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
     }
 
     [Fact]
+    public async Task Run_CanNotBeReached_TheOthersAreTaken()
+    {
+        await UseTimedAsync();
+        var away = await PutGivenUpAsync("scripted", TimeSpan.FromSeconds(1));
+        var other = await PutGivenUpAsync("scripted", TimeSpan.FromSeconds(2));
+        _runs.Away = away;
+
+        await AdvanceUntilAsync(() => Upstream.Calls.Count == 1);
+        await PollAsync(other.Id.ToString(), "completed");
+
+        _runs.Away = null;
+        await AdvanceUntilAsync(() => Upstream.Calls.Count == 2);
+        await PollAsync(away.Id.ToString(), "completed");
+    }
+
+    [Theory]
+    [InlineData("unserved", "20")]
+    [InlineData("scripted", "1")]
+    public async Task Cancelled_ButItCanNotBeMade_EndsAsCancelled(string model, string attempts)
+    {
+        await UseTimedAsync(("Gateway:Runs:Attempts", attempts));
+        var run = await PutGivenUpAsync(model, Lease);
+        Assert.True(await _runs.CancelAsync(run, Cancellation));
+
+        await AdvanceUntilAsync(() => Gateway.Metrics.Of("gateway.runs.ended").Any());
+
+        var ended = await GetAsync("/v1/responses/" + run.Id);
+        Assert.Equal("cancelled", ended.AssertOk().Text("status"));
+        Assert.Equal(JsonValueKind.Null, ended.Json.At("error").ValueKind);
+        Assert.Empty(Upstream.Calls);
+    }
+
+    [Fact]
     public async Task Tenant_WasRemoved_ItsRunsAreRemovedADayLater()
     {
         await UseTimedAsync(("Gateway:Tenants:two:Keys:0", "key-two"));
@@ -278,12 +317,93 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
         Gateway.AllowedErrors = static _ => true;
         _store.AfterClaim = static _ => throw new StoreUnavailableException("The reply was lost.");
 
-        (await PostOnceAsync()).AssertError(503, "store_unavailable", null, "server_error");
+        (await PostOnceAsync("""{"input":"Hi","store":false}""")).AssertError(503, "store_unavailable", null, "server_error");
 
-        (await PostOnceAsync()).AssertOk();
+        (await PostOnceAsync("""{"input":"Hi","store":false}""")).AssertOk();
+    }
 
-        async Task<Reply> PostOnceAsync() => await SendAsync(
-            HttpMethod.Post, "/v1/responses", WithModel("""{"input":"Hi","store":false}"""), null, ("Idempotency-Key", "once"));
+    [Fact]
+    public async Task Run_IsRefused_ItsLeaseIsNotProlongedAnyMore_TheKeyIsGivenBackAtOnce()
+    {
+        await UseTimedAsync();
+        Upstream.Enqueue(ChatScript.Of(400, """{"error":{"message":"no such thing","type":"invalid_request_error"}}"""));
+        _runs.AfterDrop = async cancelled =>
+        {
+            // Replicas are waited for, or the index: meanwhile the next beat finds no run.
+            _runs.AfterDrop = null;
+            if (cancelled.CanBeCanceled)
+            {
+                await AdvanceUntilAsync(() => cancelled.IsCancellationRequested);
+                cancelled.ThrowIfCancellationRequested();
+            }
+        };
+
+        Assert.Equal(400, (int)(await PostOnceAsync("""{"input":"Hi"}""")).Status);
+        await Gateway.Metrics.WaitForCountAsync("gateway.runs.ended", 1);
+
+        Assert.Equal("failed", Gateway.Metrics.Of("gateway.runs.ended").Single().Tags["outcome"]);
+        // No time goes by: it does not wait until it is clear that nothing comes of the first one.
+        (await PostOnceAsync("""{"input":"Hi"}""").WaitAsync(TimeSpan.FromSeconds(20), Cancellation)).AssertOk();
+    }
+
+    [Theory]
+    [InlineData("false")]
+    [InlineData("true")]
+    public async Task ClientOfAResponseThatNoRunCanMake_Leaves_MayTryAgain(string stream)
+    {
+        await UseSecretToolAsync();
+        var json = $$"""{"input":"Hi","stream":{{stream}},"tools":[{{Mcp(more: ""","headers":{"X-Key":"secret"}""")}}]}""";
+        var script = Held();
+        Upstream.Enqueue(script);
+        using (var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancellation))
+        {
+            var sending = PostOnceAsync(json, leaving.Token);
+            await script.Hold.Reached.WaitAsync(Cancellation);
+            await leaving.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
+        }
+
+        await Upstream.Calls.Single().ClientLeft.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+
+        // The gateway may hear of it a moment later.
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(TimeSpan.FromSeconds(20));
+        using var polls = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        Reply again;
+        while ((again = await PostOnceAsync(json)).Status == HttpStatusCode.Conflict)
+        {
+            await polls.WaitForNextTickAsync(patience.Token);
+        }
+
+        Assert.True(again.Status == HttpStatusCode.OK, again.Body);
+    }
+
+    [Theory]
+    [InlineData("false")]
+    [InlineData("true")]
+    public async Task ClientOfAResponseThatNoRunCanMake_LeavesWhenItIsKept_ItIsNotMadeTwice(string stream)
+    {
+        await UseSecretToolAsync();
+        var json = $$"""{"input":"Hi","stream":{{stream}},"tools":[{{Mcp(more: ""","headers":{"X-Key":"secret"}""")}}]}""";
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _store.AfterCommit = async () =>
+        {
+            var http = Gateway.Services.GetRequiredService<IHttpContextAccessor>().HttpContext!;
+            http.Response.OnCompleted(() =>
+            {
+                released.TrySetResult();
+                return Task.CompletedTask;
+            });
+            await leaving.CancelAsync();
+            await Task.Delay(Timeout.Infinite, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => PostOnceAsync(json, leaving.Token));
+        await released.Task.WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
+        _store.AfterCommit = null;
+
+        (await PostOnceAsync(json)).AssertError(409, "idempotency_key_in_use", "Idempotency-Key");
+        Assert.Single(Upstream.Calls);
     }
 
     [Fact]
@@ -337,13 +457,58 @@ public sealed class RunHostTests(GatewayFixture fixture) : RunTest(fixture), ICl
         await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream, settings) with
         {
             Time = _time,
-            ConfigureServices = static services => services
-                .AddSingleton<IResponseStore>(ClaimWatchingStore.Create)
-                .AddSingleton<IRunStore>(static provider => new LateRunStore(((ClaimWatchingStore)provider.GetRequiredService<IResponseStore>()).Inner.Runs))
-                .AddSingleton<IConversationStore>(static provider => ((ClaimWatchingStore)provider.GetRequiredService<IResponseStore>()).Inner.Conversations),
+            ConfigureServices = services =>
+            {
+                services
+                    .AddSingleton<IResponseStore>(ClaimWatchingStore.Create)
+                    .AddSingleton<IRunStore>(static provider => new LateRunStore(((ClaimWatchingStore)provider.GetRequiredService<IResponseStore>()).Inner.Runs))
+                    .AddSingleton<IConversationStore>(static provider => ((ClaimWatchingStore)provider.GetRequiredService<IResponseStore>()).Inner.Conversations);
+                if (_canNotSeal)
+                {
+                    // As with Redis and without keys.
+                    services.AddHttpContextAccessor().AddSingleton(static provider => SecretSealer.Create(
+                        new SecretsOptions(), new StoreOptions { Redis = "redis" }, provider.GetRequiredService<ILogger<SecretSealer>>()));
+                }
+            },
         });
         _runs = (LateRunStore)Gateway.Services.GetRequiredService<IRunStore>();
         _store = (ClaimWatchingStore)Gateway.Services.GetRequiredService<IResponseStore>();
+    }
+
+    private async Task UseSecretToolAsync()
+    {
+        _canNotSeal = true;
+        Server = Own(await TestMcpServer.StartAsync());
+        Server.Add(TestMcpTools.Echo);
+        await UseTimedAsync(("Gateway:Tools:AllowedHosts:0", "127.0.0.1"));
+    }
+
+    /// <summary>Puts a background response into the store that was accepted by a replica which is gone.</summary>
+    private async Task<RunKey> PutGivenUpAsync(string model, TimeSpan lease)
+    {
+        var run = new RunKey("default", ResponseId.NewChain());
+        var spec = new RunSpec
+        {
+            Dialect = "openai",
+            Model = model,
+            CreatedAt = _time.GetUtcNow(),
+            IsBackground = true,
+            KeepsEvents = false,
+            Body = Encoding.UTF8.GetBytes($$"""{"model":"{{model}}","input":"Hi","background":true}"""),
+        };
+        await _runs.CreateAsync(
+            new RunStart { Run = run, Spec = spec.Write(), Events = [], Owner = "gone", Lease = lease, MostRuns = 10, Retention = TimeSpan.FromDays(30) },
+            Cancellation);
+        return run;
+    }
+
+    private async Task<Reply> PostOnceAsync(string json, CancellationToken cancellationToken = default)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses") { Content = new StringContent(WithModel(json), Encoding.UTF8, "application/json") };
+        request.Headers.Add("Idempotency-Key", "once");
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, Cancellation);
+        using var response = await Gateway.Client.SendAsync(request, either.Token);
+        return await Reply.ReadAsync(response);
     }
 
     private Task AdvanceUntilAsync(Func<bool> isSo) => AdvanceUntilAsync(_time, Step, isSo);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 
 namespace Gateway.FunctionalTests.Tools;
 
-/// <summary>The embedded store, with something of the test's own between a claim and the reply to it.</summary>
+/// <summary>The embedded store, with something of the test's own between a claim or a commit and the reply to it.</summary>
 internal sealed class ClaimWatchingStore(SqliteResponseStore store) : IResponseStore, IStoreStart, IAsyncDisposable
 {
     /// <summary>
@@ -14,6 +14,9 @@ internal sealed class ClaimWatchingStore(SqliteResponseStore store) : IResponseS
     /// the reply's place.
     /// </summary>
     public Func<CancellationToken, Task>? AfterClaim { get; set; }
+
+    /// <summary>Runs when a turn has been committed, before its maker knows.</summary>
+    public Func<Task>? AfterCommit { get; set; }
 
     /// <summary>The store without anything between.</summary>
     public SqliteResponseStore Inner => store;
@@ -36,7 +39,16 @@ internal sealed class ClaimWatchingStore(SqliteResponseStore store) : IResponseS
     public ValueTask<Chain?> LoadChainAsync(string tenant, ResponseId parent, CancellationToken cancellationToken) =>
         store.LoadChainAsync(tenant, parent, cancellationToken);
 
-    public ValueTask<CommitOutcome> CommitAsync(TurnCommit commit, CancellationToken cancellationToken) => store.CommitAsync(commit, cancellationToken);
+    public async ValueTask<CommitOutcome> CommitAsync(TurnCommit commit, CancellationToken cancellationToken)
+    {
+        var outcome = await store.CommitAsync(commit, cancellationToken);
+        if (AfterCommit is { } hook)
+        {
+            await hook();
+        }
+
+        return outcome;
+    }
 
     public ValueTask<StoredResponse?> GetAsync(string tenant, ResponseId id, CancellationToken cancellationToken) =>
         store.GetAsync(tenant, id, cancellationToken);

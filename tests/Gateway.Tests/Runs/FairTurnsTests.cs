@@ -28,5 +28,21 @@ public sealed class FairTurnsTests
         Assert.Equal([a[0], c[0], b[0], a[1], b[1]], _turns.Order([.. a, .. b, .. c]));
     }
 
+    [Fact]
+    public void Order_RunThatCouldNotBeReached_ComesBehindAllOthers_TheLatestLast()
+    {
+        var (a, b) = (RunsOf("a", 2), RunsOf("b", 1));
+        _turns.Failed(a[0]);
+        _turns.Failed(b[0]);
+
+        Assert.Equal([a[1], a[0], b[0]], _turns.Order([.. a, .. b]));
+        _turns.Failed(a[0]);
+        Assert.Equal([a[1], b[0], a[0]], _turns.Order([.. a, .. b]));
+
+        // One that was not free meanwhile begins anew.
+        Assert.Equal([a[0]], _turns.Order([a[0]]));
+        Assert.Equal([b[0], a[1], a[0]], _turns.Order([.. b, .. a]));
+    }
+
     private static RunKey[] RunsOf(string tenant, int count) => [.. Enumerable.Range(0, count).Select(_ => new RunKey(tenant, ResponseId.NewChain()))];
 }
