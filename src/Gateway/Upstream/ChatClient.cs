@@ -36,9 +36,9 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
             var place = await queue.EnterAsync(call, again, mayWait, cancellationToken);
             if (!place.IsTaken)
             {
-                // An upstream that is busy could have been asked: then it is not the request's fault.
-                var isBusy = place.Missing is NoPlace.Full or NoPlace.QueueFull or NoPlace.QueueTimeout;
-                return failed ?? (isBusy ? null : excluded) ?? NoDestination(call, place.Missing);
+                // An upstream that is busy or down could have been asked: then it is not the request's fault.
+                var another = picker.CandidatesOf(call.Routes).Any(candidate => !call.IsExcluded(candidate.Route));
+                return failed ?? (another ? null : excluded) ?? NoDestination(call, place.Missing);
             }
 
             var reply = await AttemptAsync(call, place, freshLeft, cancellationToken);

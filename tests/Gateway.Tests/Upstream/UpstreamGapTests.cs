@@ -255,6 +255,32 @@ public sealed class UpstreamGapTests
     }
 
     [Fact]
+    public async Task Send_PreferredAnswersNoProbesAndTheNextCanNotBeAskedThis_IsNotTheClientsFault()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>(UpstreamHost.Settings(server.Address))
+        {
+            ["Gateway:Upstreams:main:Health:Path"] = "/health",
+            ["Gateway:Upstreams:main:Health:Interval"] = "1.00:00:00",
+            ["Gateway:Upstreams:next:Address"] = UpstreamHost.Refusing(),
+            ["Gateway:Upstreams:next:Models:0"] = "m=unable",
+            ["Gateway:Upstreams:next:Priority"] = "1",
+        });
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        host.Get<IDestinationHealthUpdater>().SetActive(
+            cluster, [new NewActiveDestinationHealth(cluster.DestinationsState.AllDestinations[0], DestinationHealth.Unhealthy)]);
+        using var call = new ChatCall
+        {
+            Routes = host.Routes.Find("m")!,
+            Write = route => route.Model == "unable" ? ChatBody.Refused(ApiError.UnsupportedParameter("tools", "no tools")) : new ChatBody("{}"u8.ToArray(), stream: false),
+        };
+
+        await using var reply = await host.Chat.SendAsync(call, default);
+
+        Assert.Equal((503, "upstream_unavailable"), (reply.Error!.Status, reply.Error.Code));
+    }
+
+    [Fact]
     public async Task Send_ClientSideFailsWhileTheServerThinks_PlaceIsGivenBack()
     {
         var (asked, answers) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
