@@ -356,6 +356,71 @@ public sealed class UpstreamGapTests
         Assert.Empty(server.Requests);
     }
 
+    [Theory]
+    [InlineData("?model=secret")]
+    [InlineData("?a=b&M%6fdel=secret")]
+    public async Task Passthrough_ModelInTheQuery_NeverReachesAServer(string query)
+    {
+        // LiteLLM prefers it to the body's.
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+
+        using var response = await host.Client.PostAsync($"/v1/chat/completions{query}", new StringContent("""{"model":"m"}""", Encoding.UTF8, "application/json"));
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.StartsWith("invalid_value|", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+    }
+
+    [Theory]
+    [InlineData(null, "application/json")]
+    [InlineData("application/x-www-form-urlencoded", "application/json")]
+    [InlineData("text/plain; charset=utf-8", "application/json")]
+    [InlineData("application/json;charset=utf-8", "application/json;charset=utf-8")]
+    [InlineData("application/vnd.x+json", "application/vnd.x+json")]
+    public async Task Passthrough_Json_IsSentAsWhatItWasReadAs(string? type, string expected)
+    {
+        // As a form it would name another model, and LiteLLM reads it as what its type says.
+        const string Body = """{"model":"m","input":"&model=secret&input=x&"}""";
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(Body));
+        if (type is not null)
+        {
+            content.Headers.TryAddWithoutValidation("Content-Type", type);
+        }
+
+        using var response = await host.Client.PostAsync("/v1/embeddings", content);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        var seen = Assert.Single(server.Requests);
+        Assert.Equal((Body, expected), (seen.Text, seen.Headers["Content-Type"]));
+    }
+
+    [Theory]
+    [InlineData("multipart/form-data; boundary=edge; boundary=other", "Content-Disposition: form-data; name=\"language\"")]
+    [InlineData("multipart/form-data; boundary=edge; boundary*=utf-8''other", "Content-Disposition: form-data; name=\"language\"")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name=\"language\"; name=\"model\"")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name*=utf-8''model")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name=\"language\"; name*=utf-8''model")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name*0=mo; name*1=del")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name=\"model\"; =")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name=\"language\"\r\nContent-Disposition: form-data; name=\"model\"")]
+    public async Task Passthrough_FormThatCanBeReadInTwoWays_NeverReachesAServer(string type, string disposition)
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(
+            $"--edge\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--edge\r\n{disposition}\r\n\r\nsecret\r\n--edge--\r\n"));
+        content.Headers.TryAddWithoutValidation("Content-Type", type);
+
+        using var response = await host.Client.PostAsync("/v1/audio/transcriptions", content);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.StartsWith("invalid_value|", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+    }
+
     [Fact]
     public async Task Passthrough_TemplateErrors_AreNoSignOfSickness()
     {
