@@ -251,9 +251,11 @@ internal sealed class PassthroughBody : IDisposable
         try
         {
             var found = false;
+            var parts = 0;
             var reader = new MultipartReader(boundary, new MemoryStream(_buffer, 0, Length, writable: false));
             while (await reader.ReadNextSectionAsync() is { } section)
             {
+                parts++;
                 if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition) || !HasOne(disposition.Parameters, "name"))
                 {
                     return ApiError.Invalid("invalid_value", null, "Each part of the multipart body must have one name.");
@@ -283,7 +285,10 @@ internal sealed class PassthroughBody : IDisposable
                 _modelPlace = start..(start + length);
             }
 
-            return CheckModel(found);
+            // One before each part and one at the end. Where there are more, servers that are less strict about lines see other parts.
+            return _buffer.AsSpan(0, Length).Count(Encoding.UTF8.GetBytes($"--{boundary}")) == parts + 1
+                ? CheckModel(found)
+                : ApiError.Invalid("invalid_value", null, "The multipart body holds its boundary elsewhere than between its parts.");
         }
         catch (Exception e) when (e is IOException or InvalidDataException)
         {

@@ -421,6 +421,47 @@ public sealed class UpstreamGapTests
         Assert.Empty(server.Requests);
     }
 
+    [Theory]
+    // Servers written in Go take a bare line feed for the end of a line, and the first of several values.
+    [InlineData("--edge\nContent-Disposition: form-data; name=\"model\"\n\nsecret\n--edge\r\n", "\r\n--edge--\r\n")]
+    [InlineData("--edge\r\n", "\r\n--edge --\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nsecret\r\n--edge--\r\n")]
+    public async Task Passthrough_FormWithMoreBoundariesThanParts_NeverReachesAServer(string start, string end)
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes($"{start}Content-Disposition: form-data; name=\"model\"\r\n\r\nm{end}"));
+        content.Headers.TryAddWithoutValidation("Content-Type", "multipart/form-data; boundary=edge");
+
+        using var response = await host.Client.PostAsync("/v1/audio/transcriptions", content);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.StartsWith("invalid_value|", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+    }
+
+    [Theory]
+    [InlineData("form-data; name=\"file\"; filename=\"a.wav\"")]
+    [InlineData("form-data; name=file; filename=a.wav; filename*=utf-8''a.wav")]
+    [InlineData("form-data; name=\"file\"; filename=\"Grüße; 你好.wav\"")]
+    [InlineData("form-data; name=\"file\"; filename=\"C:\\new\\a \\\"b\\\".wav\"")]
+    [InlineData("form-data; name=\"file\"; filename=\"\"")]
+    [InlineData("form-data; filename=\"a.wav\"; name=\"file\"")]
+    [InlineData("form-data;name=\"file\";filename=\"a.wav\"")]
+    [InlineData("Form-Data; Name=\"file\"; FileName=\"a.wav\"")]
+    public async Task Passthrough_FormsAsClientsWriteThem_ArriveAsTheyAre(string disposition)
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        var body = $"--edge\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--edge\r\nContent-Disposition: {disposition}\r\n\r\nsound\r\n--edge--\r\n";
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+        content.Headers.TryAddWithoutValidation("Content-Type", "multipart/form-data; boundary=\"edge\"");
+
+        using var response = await host.Client.PostAsync("/v1/audio/transcriptions", content);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(body, Assert.Single(server.Requests).Text);
+    }
+
     [Fact]
     public async Task Passthrough_TemplateErrors_AreNoSignOfSickness()
     {
