@@ -228,7 +228,7 @@ internal sealed class Passthrough(
         _ when context.RequestAborted.IsCancellationRequested => null,
         ForwarderError.RequestTimedOut => UpstreamFailure.FirstByteTimeout,
         ForwarderError.ResponseBodyCanceled or ForwarderError.ResponseBodyClient or ForwarderError.RequestBodyClient or ForwarderError.RequestCanceled => null,
-        ForwarderError.ResponseBodyDestination => UpstreamFailure.Protocol,
+        ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => UpstreamFailure.Protocol,
         _ => UpstreamFailure.Connect,
     };
 }

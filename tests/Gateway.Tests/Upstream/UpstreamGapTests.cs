@@ -463,6 +463,45 @@ public sealed class UpstreamGapTests
     }
 
     [Fact]
+    public async Task Passthrough_HeaderOfTheClientsOutsideAscii_ArrivesAndIsNoSignOfSickness()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var client = new HttpClient(new SocketsHttpHandler { RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8 }) { BaseAddress = host.Client.BaseAddress };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions")
+        {
+            Content = new StringContent("""{"model":"m"}""", Encoding.UTF8, "application/json"),
+            Headers = { { "X-Title", "Grüße, 你好" } },
+        };
+
+        using var response = await client.SendAsync(request);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("Grüße, 你好", Assert.Single(server.Requests).Headers["X-Title"]);
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        Assert.Equal(0, host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]).Ejections);
+    }
+
+    [Fact]
+    public async Task Passthrough_HeaderOfTheServersOutsideAscii_ArrivesAndIsNoSignOfSickness()
+    {
+        await using var server = await FakeServer.StartAsync(async context =>
+        {
+            context.Response.Headers["X-Voice"] = "Grüße, 你好";
+            await context.Response.WriteAsync("{}");
+        });
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var client = new HttpClient(new SocketsHttpHandler { ResponseHeaderEncodingSelector = (_, _) => Encoding.UTF8 }) { BaseAddress = host.Client.BaseAddress };
+
+        using var response = await client.PostAsync("/v1/audio/speech", new StringContent("""{"model":"m"}""", Encoding.UTF8, "application/json"));
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("Grüße, 你好", Assert.Single(response.Headers.GetValues("X-Voice")));
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        Assert.Equal(0, host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]).Ejections);
+    }
+
+    [Fact]
     public async Task Passthrough_TemplateErrors_AreNoSignOfSickness()
     {
         await using var server = await FakeServer.AnswerAsync(500, """{"error":{"message":"jinja2.exceptions.TemplateError: Conversation roles must alternate","type":"server_error"}}""");
