@@ -61,7 +61,12 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
 
     private FailedChatReply NoDestination(UpstreamCall call, NoPlace missing)
     {
-        metrics.Attempted(call.Routes.First.Upstream, Outcome.Of(UpstreamFailure.NoDestination));
+        if (call.Attempts == 0)
+        {
+            // A call that was tried is counted with what came of that.
+            metrics.Attempted(call.Routes.First.Upstream, Outcome.Of(UpstreamFailure.NoDestination));
+        }
+
         return new FailedChatReply { Failure = UpstreamFailure.NoDestination, Error = UpstreamRequests.ErrorOf(missing) };
     }
 

@@ -50,6 +50,8 @@ public sealed class ErrorInsideAnswerTests(GatewayFixture fixture) : FunctionalT
 
         Assert.Contains("rate_limit_exceeded", reply.Body, StringComparison.Ordinal);
         Assert.Single(Upstream.Calls);
+        // The one attempt: that there was none to follow is not another one.
+        Assert.Equal(["refused"], Gateway.Metrics.Of("gateway.upstream.requests").Select(m => m.Tags["outcome"]));
     }
 
     [Theory]
