@@ -228,6 +228,8 @@ internal sealed class Passthrough(
         _ when context.RequestAborted.IsCancellationRequested => null,
         ForwarderError.RequestTimedOut => UpstreamFailure.FirstByteTimeout,
         ForwarderError.ResponseBodyCanceled or ForwarderError.ResponseBodyClient or ForwarderError.RequestBodyClient or ForwarderError.RequestCanceled => null,
+        // It took the connection: small servers close it on a body over their limit.
+        ForwarderError.RequestBodyDestination => UpstreamFailure.Protocol,
         ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => UpstreamFailure.Protocol,
         _ => UpstreamFailure.Connect,
     };

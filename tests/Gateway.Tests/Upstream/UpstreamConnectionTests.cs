@@ -171,6 +171,25 @@ public sealed class UpstreamConnectionTests
         Assert.Equal(0, host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]).Ejections);
     }
 
+    [Fact]
+    public async Task Passthrough_ServersCloseWhileARequestIsSent_AreNotTakenOutByThatOne()
+    {
+        // As small servers do with a body over their limit: they close what they will not read.
+        await using var first = new ClosingServer();
+        await using var second = new ClosingServer();
+        await using var host = await UpstreamHost.StartAsync(first.Address, second.Address);
+        var body = $$"""{"model":"m","input":"{{new string('x', 16 * 1024 * 1024)}}"}""";
+
+        using var response = await host.Client.PostAsync("/v1/embeddings", new StringContent(body, Encoding.UTF8, "application/json"));
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        var picker = host.Get<DestinationPicker>();
+        Assert.All(cluster.DestinationsState.AllDestinations, destination => Assert.Equal((1, 0), Counted(picker.Stats("main", destination))));
+
+        static (int, int) Counted(DestinationStats stats) => (stats.Failures, stats.Ejections);
+    }
+
     private static async Task<UpstreamFailure> TryAsync(string address, string? caFile)
     {
         var settings = UpstreamHost.Settings(address);
@@ -190,5 +209,43 @@ public sealed class UpstreamConnectionTests
         app.Run(answer ?? (context => context.Response.WriteAsync("{}")));
         await app.StartAsync();
         return app;
+    }
+
+    /// <summary>A server that resets each connection once it has seen the beginning of a request.</summary>
+    private sealed class ClosingServer : IAsyncDisposable
+    {
+        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+        private readonly Task _loop;
+
+        public ClosingServer()
+        {
+            _listener.Start();
+            _loop = ServeAsync();
+        }
+
+        public string Address => $"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/v1";
+
+        public async ValueTask DisposeAsync()
+        {
+            _listener.Stop();
+            await _loop;
+        }
+
+        private async Task ServeAsync()
+        {
+            try
+            {
+                while (true)
+                {
+                    using var client = await _listener.AcceptTcpClientAsync();
+                    await client.GetStream().ReadExactlyAsync(new byte[1024]);
+                    client.LingerState = new LingerOption(true, 0);
+                }
+            }
+            catch (SocketException)
+            {
+                // Stopped.
+            }
+        }
     }
 }
