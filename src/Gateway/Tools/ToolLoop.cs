@@ -331,12 +331,12 @@ internal sealed class ToolLoop(
             }
 
             attempt.UpstreamMessage = outcome.UpstreamMessage;
-            var elsewhereMayWork = IsUntouched(events, itemsBefore) && outcome.Error is { Status: >= 500 or StatusCodes.Status429TooManyRequests };
+            var isTheirs = outcome.Error is { Status: >= 500 or StatusCodes.Status429TooManyRequests };
             if (failure != UpstreamFailure.None)
             {
                 reply.ReportFailure(failure);
             }
-            else if (elsewhereMayWork)
+            else if (isTheirs)
             {
                 reply.ReportRefusal(outcome.UpstreamStatus);
             }
@@ -346,7 +346,7 @@ internal sealed class ToolLoop(
                 reply.ReportUsage(usage.InputTokens, usage.CachedTokens);
             }
 
-            if (!elsewhereMayWork || call.AttemptsLeft == 0)
+            if (!isTheirs || !IsUntouched(events, itemsBefore) || call.AttemptsLeft == 0)
             {
                 return outcome;
             }

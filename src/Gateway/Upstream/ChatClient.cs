@@ -36,9 +36,9 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
             var place = await queue.EnterAsync(call, again, mayWait, cancellationToken);
             if (!place.IsTaken)
             {
-                // An upstream that is busy could have been asked: then it is not the request's fault.
-                var isBusy = place.Missing is NoPlace.Full or NoPlace.QueueFull or NoPlace.QueueTimeout;
-                return failed ?? (isBusy ? null : excluded) ?? NoDestination(call, place.Missing);
+                // An upstream that is busy or down could have been asked: then it is not the request's fault.
+                var another = picker.CandidatesOf(call.Routes).Any(candidate => !call.IsExcluded(candidate.Route));
+                return failed ?? (another ? null : excluded) ?? NoDestination(call, place.Missing);
             }
 
             var reply = await AttemptAsync(call, place, freshLeft, cancellationToken);
@@ -61,7 +61,12 @@ internal sealed class ChatClient(DestinationPicker picker, PlaceQueue queue, Ups
 
     private FailedChatReply NoDestination(UpstreamCall call, NoPlace missing)
     {
-        metrics.Attempted(call.Routes.First.Upstream, Outcome.Of(UpstreamFailure.NoDestination));
+        if (call.Attempts == 0)
+        {
+            // A call that was tried is counted with what came of that.
+            metrics.Attempted(call.Routes.First.Upstream, Outcome.Of(UpstreamFailure.NoDestination));
+        }
+
         return new FailedChatReply { Failure = UpstreamFailure.NoDestination, Error = UpstreamRequests.ErrorOf(missing) };
     }
 

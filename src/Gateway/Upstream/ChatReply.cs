@@ -59,7 +59,7 @@ internal abstract class ChatReply : IAsyncDisposable
     /// <summary>Tells the destination's health how the body went on after the headers. Called at most once; success when never called, unless the caller gave up.</summary>
     public abstract void ReportFailure(UpstreamFailure failure);
 
-    /// <summary>Instead of <see cref="ReportFailure"/>: the server told an error before anything else, inside its 200.</summary>
+    /// <summary>Instead of <see cref="ReportFailure"/>: the server told an error inside its 200, before anything else or in the middle.</summary>
     /// <param name="status">The status that the error names or means: it counts as that status itself would. Null counts as nothing.</param>
     public abstract void ReportRefusal(int? status);
 

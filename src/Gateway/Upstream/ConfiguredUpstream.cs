@@ -169,10 +169,14 @@ internal sealed class ConfiguredUpstream
 
         foreach (var (_, value) in Headers)
         {
-            // Short values ("true", "v2") are settings, not secrets, and would tear holes into words.
-            text = value.Length >= 8 ? text.Replace(value, "[key]", StringComparison.Ordinal) : text;
+            text = Hide(text, value);
+            // "Bearer KEY": servers quote the key alone.
+            text = Hide(text, value[(value.LastIndexOf(' ') + 1)..]);
         }
 
         return text;
+
+        // Short values ("true", "v2") are settings, not secrets, and would tear holes into words.
+        static string Hide(string text, string value) => value.Length >= 8 ? text.Replace(value, "[key]", StringComparison.Ordinal) : text;
     }
 }

@@ -174,7 +174,9 @@ internal sealed class Passthrough(
         };
         var transformer = new PassthroughTransformer(upstream, destination, path, fresh, elsewhereLeft, time);
         Rewind(context, body);
-        return (await forwarder.SendAsync(context, destination.Model.Config.Address, cluster.HttpClient, config, transformer), transformer);
+        var error = await forwarder.SendAsync(context, destination.Model.Config.Address, cluster.HttpClient, config, transformer);
+        // A server that has answered need not have read the rest of the request, and says so where that is a stream of its own (HTTP/2).
+        return (transformer.IsWhole ? ForwarderError.None : error, transformer);
     }
 
     private static void Rewind(HttpContext context, PassthroughBody body)
@@ -226,7 +228,9 @@ internal sealed class Passthrough(
         _ when context.RequestAborted.IsCancellationRequested => null,
         ForwarderError.RequestTimedOut => UpstreamFailure.FirstByteTimeout,
         ForwarderError.ResponseBodyCanceled or ForwarderError.ResponseBodyClient or ForwarderError.RequestBodyClient or ForwarderError.RequestCanceled => null,
-        ForwarderError.ResponseBodyDestination => UpstreamFailure.Protocol,
+        // It took the connection: small servers close it on a body over their limit.
+        ForwarderError.RequestBodyDestination => UpstreamFailure.Protocol,
+        ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => UpstreamFailure.Protocol,
         _ => UpstreamFailure.Connect,
     };
 }

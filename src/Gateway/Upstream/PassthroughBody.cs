@@ -54,7 +54,7 @@ internal sealed class PassthroughBody : IDisposable
         ApiError? error = null;
         try
         {
-            error = await body.FillAsync(context) ?? await body.FindModelAsync(context.Request.ContentType);
+            error = await body.FillAsync(context) ?? await body.FindModelAsync(context.Request);
             return error is null ? (body, null) : (null, error);
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
@@ -150,15 +150,34 @@ internal sealed class PassthroughBody : IDisposable
         _buffer = larger;
     }
 
-    private async ValueTask<ApiError?> FindModelAsync(string? contentType)
+    private async ValueTask<ApiError?> FindModelAsync(HttpRequest request)
     {
-        if (MediaTypeHeaderValue.TryParse(contentType, out var type) && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase))
+        if (request.Query.ContainsKey(ModelMember))
         {
-            return await FindModelInFormAsync(HeaderUtilities.RemoveQuotes(type.Boundary).Value);
+            // LiteLLM takes it before the body's.
+            return ApiError.InvalidValue(ModelMember, "Invalid 'model': it belongs into the body, not into the query.");
+        }
+
+        if (MediaTypeHeaderValue.TryParse(request.ContentType, out var type) && type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase))
+        {
+            return HasOne(type.Parameters, "boundary")
+                ? await FindModelInFormAsync(HeaderUtilities.RemoveQuotes(type.Boundary).Value)
+                : ApiError.Invalid("invalid_value", null, "The multipart body must have one boundary.");
         }
 
         _isJson = true;
-        return FindModelInJson();
+        if (FindModelInJson() is { } error)
+        {
+            return error;
+        }
+
+        if (type is null || !(type.SubType.Equals("json", StringComparison.OrdinalIgnoreCase) || type.Suffix.Equals("json", StringComparison.OrdinalIgnoreCase)))
+        {
+            // A server that goes by the type, as LiteLLM does for forms, must not find another model in it than was checked here.
+            request.ContentType = "application/json";
+        }
+
+        return null;
     }
 
     private ApiError? FindModelInJson()
@@ -232,12 +251,14 @@ internal sealed class PassthroughBody : IDisposable
         try
         {
             var found = false;
+            var parts = 0;
             var reader = new MultipartReader(boundary, new MemoryStream(_buffer, 0, Length, writable: false));
             while (await reader.ReadNextSectionAsync() is { } section)
             {
-                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition))
+                parts++;
+                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition) || !HasOne(disposition.Parameters, "name"))
                 {
-                    continue;
+                    return ApiError.Invalid("invalid_value", null, "Each part of the multipart body must have one name.");
                 }
 
                 var name = HeaderUtilities.RemoveQuotes(disposition.Name);
@@ -264,12 +285,22 @@ internal sealed class PassthroughBody : IDisposable
                 _modelPlace = start..(start + length);
             }
 
-            return CheckModel(found);
+            // One before each part and one at the end. Where there are more, servers that are less strict about lines see other parts.
+            return _buffer.AsSpan(0, Length).Count(Encoding.UTF8.GetBytes($"--{boundary}")) == parts + 1
+                ? CheckModel(found)
+                : ApiError.Invalid("invalid_value", null, "The multipart body holds its boundary elsewhere than between its parts.");
         }
         catch (Exception e) when (e is IOException or InvalidDataException)
         {
             return ApiError.Invalid("invalid_value", null, "The multipart body can not be read.");
         }
+    }
+
+    /// <summary>The parameter is given once, and not in the extended form of RFC 2231: servers differ in which of several they take, and in whether they know that form.</summary>
+    private static bool HasOne(IList<NameValueHeaderValue> parameters, string name)
+    {
+        var given = parameters.Where(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase) || p.Name.StartsWith($"{name}*", StringComparison.OrdinalIgnoreCase));
+        return given.Take(2).ToList() is [var only] && only.Name.Length == name.Length;
     }
 
     /// <summary>An error for a name that some servers (those written in Go) take for the model's too, and would perhaps prefer to what was checked here.</summary>

@@ -20,6 +20,9 @@ internal sealed class PassthroughTransformer(
     /// <summary>The answer's status; null while there is none.</summary>
     public int? Status { get; private set; }
 
+    /// <summary>All of the answer was passed on.</summary>
+    public bool IsWhole { get; private set; }
+
     /// <summary>How long the upstream asks to wait; null when it does not say.</summary>
     public TimeSpan? RetryAfter { get; private set; }
 
@@ -63,5 +66,11 @@ internal sealed class PassthroughTransformer(
         // Cookies of the upstream bind to nothing here.
         httpContext.Response.Headers.Remove("Set-Cookie");
         return true;
+    }
+
+    public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken)
+    {
+        IsWhole = true;
+        return base.TransformResponseTrailersAsync(httpContext, proxyResponse, cancellationToken);
     }
 }

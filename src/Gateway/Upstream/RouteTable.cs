@@ -80,10 +80,12 @@ internal sealed class RouteTable : IClusterChangeListener, IDisposable
             {
                 Learn(next, change);
             }
+
+            // In the same step, so that whoever finds it learned already finds it in the routes too.
+            Rebuild();
         }
 
         UpstreamLog.ProfileLearned(_logger, route.Upstream, route.Profile.Name);
-        Rebuild();
     }
 
     /// <summary>Puts another profile in force for an upstream, as it turned out to be; what was learned from refusals holds on.</summary>

@@ -1,5 +1,7 @@
+using System.Text;
 using Gateway.Telemetry;
 using Gateway.Upstream.Probing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Configuration;
@@ -53,6 +55,8 @@ internal static class UpstreamEndpoints
         services.AddSingleton<IDestinationResolver, UpstreamDestinationResolver>();
         services.AddSingleton<IForwarderHttpClientFactory, UpstreamHttpClientFactory>();
         services.AddSingleton<IProxyConfigProvider, UpstreamProxyConfigProvider>();
+        // As the client of the upstreams reads them: headers pass through byte for byte, those outside ASCII too.
+        services.Configure<KestrelServerOptions>(static server => server.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1);
         services.AddReverseProxy().LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"));
         return builder;
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Gateway.Upstream.Demo;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -58,6 +59,8 @@ internal sealed class UpstreamHttpClientFactory(ILogger<ForwarderHttpClientFacto
         // After the end of a stream there is little left to read. A stream that was given up must stop the server's work soon.
         handler.MaxResponseDrainSize = 64 * 1024;
         handler.ResponseDrainTimeout = TimeSpan.FromMilliseconds(200);
+        // As they came from the client: in ASCII alone, which is the default, the request could not be sent, and that would look like a dead server.
+        handler.RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8;
         if (Read(context.NewMetadata, UpstreamProxyConfigProvider.ConnectTimeoutKey) is { } timeout)
         {
             handler.ConnectTimeout = TimeSpan.ParseExact(timeout, "c", CultureInfo.InvariantCulture);

@@ -50,6 +50,8 @@ public sealed class ErrorInsideAnswerTests(GatewayFixture fixture) : FunctionalT
 
         Assert.Contains("rate_limit_exceeded", reply.Body, StringComparison.Ordinal);
         Assert.Single(Upstream.Calls);
+        // The one attempt: that there was none to follow is not another one.
+        Assert.Equal(["refused"], Gateway.Metrics.Of("gateway.upstream.requests").Select(m => m.Tags["outcome"]));
     }
 
     [Theory]
@@ -95,6 +97,29 @@ public sealed class ErrorInsideAnswerTests(GatewayFixture fixture) : FunctionalT
         {
             (await PostAsync(WithModel("""{"input":"Hi","store":false}"""))).AssertOk();
         }
+    }
+
+    [Fact]
+    public async Task ServerErrorsInTheMiddleOfStreams_TakeTheServerOut()
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream));
+        const string Stream = """
+            data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"Well"}}]}
+
+            data: {"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","code":500}}
+
+
+            """;
+        Upstream.Default = _ => ChatScript.Of(200, Stream, "text/event-stream");
+
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Contains("response.failed", (await PostAsync(WithModel("""{"input":"Hi","store":false,"stream":true}"""))).Body, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(3, Upstream.Calls.Count);
+        Assert.Single(Gateway.Metrics.Of("gateway.upstream.ejections"));
     }
 
     [Fact]

@@ -250,6 +250,19 @@ public sealed class ChatClientTests
     }
 
     [Fact]
+    public async Task Send_ErrorQuotesTheTokenOfAHeaderWithoutItsScheme_ItIsHidden()
+    {
+        await using var server = await FakeServer.AnswerAsync(400, """{"error":{"message":"The account of Hunter2ForTheOperator has no credit."}}""");
+        var settings = UpstreamHost.Settings(server.Address);
+        settings["Gateway:Upstreams:main:Headers:Authorization"] = "Token Hunter2ForTheOperator";
+        await using var host = await UpstreamHost.StartAsync(settings);
+
+        await using var reply = await host.SendAsync();
+
+        Assert.Equal("The account of [key] has no credit.", reply.Error!.Message);
+    }
+
+    [Fact]
     public async Task Send_HangBeforeHeaders_TimesOutByTheClock()
     {
         var arrived = new TaskCompletionSource();

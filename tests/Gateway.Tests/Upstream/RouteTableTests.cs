@@ -85,6 +85,25 @@ public sealed class RouteTableTests
     }
 
     [Fact]
+    public async Task Remember_AnotherRequestLearnsTheSameAtTheSameTime_FindsIt()
+    {
+        var other = new DuringLog(3011);
+        await using var host = await UpstreamHost.StartAsync(
+            UpstreamHost.Settings(UpstreamHost.Refusing()), s => s.AddSingleton<ILoggerProvider>(other));
+        var route = host.Routes.Find("m")!.First;
+        bool? found = null;
+        other.Act = () =>
+        {
+            host.Routes.Remember(route, p => p with { StreamOptions = false });
+            found = host.Routes.Find("m")!.First.Profile.StreamOptions;
+        };
+
+        host.Routes.Remember(route, p => p with { StreamOptions = false });
+
+        Assert.False(found);
+    }
+
+    [Fact]
     public async Task FindAsync_JustAfterTheStart_WaitsForTheFirstList()
     {
         var release = new TaskCompletionSource();
@@ -340,6 +359,31 @@ public sealed class RouteTableTests
         {
             await File.WriteAllTextAsync(path + ".new", key);
             File.Move(path + ".new", path, overwrite: true);
+        }
+    }
+
+    /// <summary>Does something while an event is written to the log.</summary>
+    private sealed class DuringLog(int id) : ILoggerProvider, ILogger
+    {
+        public Action? Act { get; set; }
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (eventId.Id == id)
+            {
+                Act?.Invoke();
+            }
+        }
+
+        public void Dispose()
+        {
         }
     }
 

@@ -2,12 +2,14 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Gateway.Testing;
 using Gateway.Upstream;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy;
 
 namespace Gateway.Tests.Upstream;
 
@@ -137,6 +139,57 @@ public sealed class UpstreamConnectionTests
         Assert.Equal(2, counted["gateway.upstream.time_to_headers"]);
     }
 
+    [Theory]
+    [InlineData("too long")]
+    [InlineData("")]
+    public async Task Passthrough_ServerAnswersBeforeItHasReadTheRequest_IsNoSignOfSickness(string answer)
+    {
+        using var authority = TestCertificates.MakeAuthority();
+        using var certificate = TestCertificates.Make(authority);
+        using var folder = new TemporaryFolder();
+        var asked = 0;
+        await using var server = await StartTlsAsync(certificate, context =>
+        {
+            asked++;
+            Assert.True(HttpProtocol.IsHttp2(context.Request.Protocol));
+            context.Response.StatusCode = StatusCodes.Status413PayloadTooLarge;
+            return context.Response.WriteAsync(answer);
+        });
+        var file = Path.Combine(folder.Path, "ca.pem");
+        await File.WriteAllTextAsync(file, authority.ExportCertificatePem());
+        var settings = UpstreamHost.Settings($"{server.Urls.First()}/v1");
+        settings["Gateway:Upstreams:main:CaFile"] = file;
+        await using var host = await UpstreamHost.StartAsync(settings);
+        // More than Kestrel takes of a request that nobody reads.
+        var body = $$"""{"model":"m","input":"{{new string('x', 8 * 1024 * 1024)}}"}""";
+
+        using var response = await host.Client.PostAsync("/v1/embeddings", new StringContent(body, Encoding.UTF8, "application/json"));
+
+        Assert.Equal((HttpStatusCode.RequestEntityTooLarge, answer), (response.StatusCode, await response.Content.ReadAsStringAsync()));
+        Assert.Equal(1, asked);
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        Assert.Equal(0, host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]).Ejections);
+    }
+
+    [Fact]
+    public async Task Passthrough_ServersCloseWhileARequestIsSent_AreNotTakenOutByThatOne()
+    {
+        // As small servers do with a body over their limit: they close what they will not read.
+        await using var first = new ClosingServer();
+        await using var second = new ClosingServer();
+        await using var host = await UpstreamHost.StartAsync(first.Address, second.Address);
+        var body = $$"""{"model":"m","input":"{{new string('x', 16 * 1024 * 1024)}}"}""";
+
+        using var response = await host.Client.PostAsync("/v1/embeddings", new StringContent(body, Encoding.UTF8, "application/json"));
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        var picker = host.Get<DestinationPicker>();
+        Assert.All(cluster.DestinationsState.AllDestinations, destination => Assert.Equal((1, 0), Counted(picker.Stats("main", destination))));
+
+        static (int, int) Counted(DestinationStats stats) => (stats.Failures, stats.Ejections);
+    }
+
     private static async Task<UpstreamFailure> TryAsync(string address, string? caFile)
     {
         var settings = UpstreamHost.Settings(address);
@@ -146,15 +199,53 @@ public sealed class UpstreamConnectionTests
         return reply.Failure;
     }
 
-    private static async Task<WebApplication> StartTlsAsync(X509Certificate2 certificate)
+    private static async Task<WebApplication> StartTlsAsync(X509Certificate2 certificate, RequestDelegate? answer = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.UseHttps(certificate)));
         var app = builder.Build();
-        app.Run(context => context.Response.WriteAsync("{}"));
+        app.Run(answer ?? (context => context.Response.WriteAsync("{}")));
         await app.StartAsync();
         return app;
+    }
+
+    /// <summary>A server that resets each connection once it has seen the beginning of a request.</summary>
+    private sealed class ClosingServer : IAsyncDisposable
+    {
+        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+        private readonly Task _loop;
+
+        public ClosingServer()
+        {
+            _listener.Start();
+            _loop = ServeAsync();
+        }
+
+        public string Address => $"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/v1";
+
+        public async ValueTask DisposeAsync()
+        {
+            _listener.Stop();
+            await _loop;
+        }
+
+        private async Task ServeAsync()
+        {
+            try
+            {
+                while (true)
+                {
+                    using var client = await _listener.AcceptTcpClientAsync();
+                    await client.GetStream().ReadExactlyAsync(new byte[1024]);
+                    client.LingerState = new LingerOption(true, 0);
+                }
+            }
+            catch (SocketException)
+            {
+                // Stopped.
+            }
+        }
     }
 }

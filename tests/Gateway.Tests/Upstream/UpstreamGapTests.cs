@@ -255,6 +255,32 @@ public sealed class UpstreamGapTests
     }
 
     [Fact]
+    public async Task Send_PreferredAnswersNoProbesAndTheNextCanNotBeAskedThis_IsNotTheClientsFault()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?>(UpstreamHost.Settings(server.Address))
+        {
+            ["Gateway:Upstreams:main:Health:Path"] = "/health",
+            ["Gateway:Upstreams:main:Health:Interval"] = "1.00:00:00",
+            ["Gateway:Upstreams:next:Address"] = UpstreamHost.Refusing(),
+            ["Gateway:Upstreams:next:Models:0"] = "m=unable",
+            ["Gateway:Upstreams:next:Priority"] = "1",
+        });
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        host.Get<IDestinationHealthUpdater>().SetActive(
+            cluster, [new NewActiveDestinationHealth(cluster.DestinationsState.AllDestinations[0], DestinationHealth.Unhealthy)]);
+        using var call = new ChatCall
+        {
+            Routes = host.Routes.Find("m")!,
+            Write = route => route.Model == "unable" ? ChatBody.Refused(ApiError.UnsupportedParameter("tools", "no tools")) : new ChatBody("{}"u8.ToArray(), stream: false),
+        };
+
+        await using var reply = await host.Chat.SendAsync(call, default);
+
+        Assert.Equal((503, "upstream_unavailable"), (reply.Error!.Status, reply.Error.Code));
+    }
+
+    [Fact]
     public async Task Send_ClientSideFailsWhileTheServerThinks_PlaceIsGivenBack()
     {
         var (asked, answers) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
@@ -328,6 +354,151 @@ public sealed class UpstreamGapTests
 
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.Empty(server.Requests);
+    }
+
+    [Theory]
+    [InlineData("?model=secret")]
+    [InlineData("?a=b&M%6fdel=secret")]
+    public async Task Passthrough_ModelInTheQuery_NeverReachesAServer(string query)
+    {
+        // LiteLLM prefers it to the body's.
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+
+        using var response = await host.Client.PostAsync($"/v1/chat/completions{query}", new StringContent("""{"model":"m"}""", Encoding.UTF8, "application/json"));
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.StartsWith("invalid_value|", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+    }
+
+    [Theory]
+    [InlineData(null, "application/json")]
+    [InlineData("application/x-www-form-urlencoded", "application/json")]
+    [InlineData("text/plain; charset=utf-8", "application/json")]
+    [InlineData("application/json;charset=utf-8", "application/json;charset=utf-8")]
+    [InlineData("application/vnd.x+json", "application/vnd.x+json")]
+    public async Task Passthrough_Json_IsSentAsWhatItWasReadAs(string? type, string expected)
+    {
+        // As a form it would name another model, and LiteLLM reads it as what its type says.
+        const string Body = """{"model":"m","input":"&model=secret&input=x&"}""";
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(Body));
+        if (type is not null)
+        {
+            content.Headers.TryAddWithoutValidation("Content-Type", type);
+        }
+
+        using var response = await host.Client.PostAsync("/v1/embeddings", content);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        var seen = Assert.Single(server.Requests);
+        Assert.Equal((Body, expected), (seen.Text, seen.Headers["Content-Type"]));
+    }
+
+    [Theory]
+    [InlineData("multipart/form-data; boundary=edge; boundary=other", "Content-Disposition: form-data; name=\"language\"")]
+    [InlineData("multipart/form-data; boundary=edge; boundary*=utf-8''other", "Content-Disposition: form-data; name=\"language\"")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name=\"language\"; name=\"model\"")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name*=utf-8''model")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name=\"language\"; name*=utf-8''model")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name*0=mo; name*1=del")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name=\"model\"; =")]
+    [InlineData("multipart/form-data; boundary=edge", "Content-Disposition: form-data; name=\"language\"\r\nContent-Disposition: form-data; name=\"model\"")]
+    public async Task Passthrough_FormThatCanBeReadInTwoWays_NeverReachesAServer(string type, string disposition)
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(
+            $"--edge\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--edge\r\n{disposition}\r\n\r\nsecret\r\n--edge--\r\n"));
+        content.Headers.TryAddWithoutValidation("Content-Type", type);
+
+        using var response = await host.Client.PostAsync("/v1/audio/transcriptions", content);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.StartsWith("invalid_value|", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+    }
+
+    [Theory]
+    // Servers written in Go take a bare line feed for the end of a line, and the first of several values.
+    [InlineData("--edge\nContent-Disposition: form-data; name=\"model\"\n\nsecret\n--edge\r\n", "\r\n--edge--\r\n")]
+    [InlineData("--edge\r\n", "\r\n--edge --\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nsecret\r\n--edge--\r\n")]
+    public async Task Passthrough_FormWithMoreBoundariesThanParts_NeverReachesAServer(string start, string end)
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes($"{start}Content-Disposition: form-data; name=\"model\"\r\n\r\nm{end}"));
+        content.Headers.TryAddWithoutValidation("Content-Type", "multipart/form-data; boundary=edge");
+
+        using var response = await host.Client.PostAsync("/v1/audio/transcriptions", content);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.StartsWith("invalid_value|", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+    }
+
+    [Theory]
+    [InlineData("form-data; name=\"file\"; filename=\"a.wav\"")]
+    [InlineData("form-data; name=file; filename=a.wav; filename*=utf-8''a.wav")]
+    [InlineData("form-data; name=\"file\"; filename=\"Grüße; 你好.wav\"")]
+    [InlineData("form-data; name=\"file\"; filename=\"C:\\new\\a \\\"b\\\".wav\"")]
+    [InlineData("form-data; name=\"file\"; filename=\"\"")]
+    [InlineData("form-data; filename=\"a.wav\"; name=\"file\"")]
+    [InlineData("form-data;name=\"file\";filename=\"a.wav\"")]
+    [InlineData("Form-Data; Name=\"file\"; FileName=\"a.wav\"")]
+    public async Task Passthrough_FormsAsClientsWriteThem_ArriveAsTheyAre(string disposition)
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        var body = $"--edge\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--edge\r\nContent-Disposition: {disposition}\r\n\r\nsound\r\n--edge--\r\n";
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+        content.Headers.TryAddWithoutValidation("Content-Type", "multipart/form-data; boundary=\"edge\"");
+
+        using var response = await host.Client.PostAsync("/v1/audio/transcriptions", content);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(body, Assert.Single(server.Requests).Text);
+    }
+
+    [Fact]
+    public async Task Passthrough_HeaderOfTheClientsOutsideAscii_ArrivesAndIsNoSignOfSickness()
+    {
+        await using var server = await FakeServer.AnswerAsync(200, "{}");
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var client = new HttpClient(new SocketsHttpHandler { RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8 }) { BaseAddress = host.Client.BaseAddress };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions")
+        {
+            Content = new StringContent("""{"model":"m"}""", Encoding.UTF8, "application/json"),
+            Headers = { { "X-Title", "Grüße, 你好" } },
+        };
+
+        using var response = await client.SendAsync(request);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("Grüße, 你好", Assert.Single(server.Requests).Headers["X-Title"]);
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        Assert.Equal(0, host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]).Ejections);
+    }
+
+    [Fact]
+    public async Task Passthrough_HeaderOfTheServersOutsideAscii_ArrivesAndIsNoSignOfSickness()
+    {
+        await using var server = await FakeServer.StartAsync(async context =>
+        {
+            context.Response.Headers["X-Voice"] = "Grüße, 你好";
+            await context.Response.WriteAsync("{}");
+        });
+        await using var host = await UpstreamHost.StartAsync(server.Address);
+        using var client = new HttpClient(new SocketsHttpHandler { ResponseHeaderEncodingSelector = (_, _) => Encoding.UTF8 }) { BaseAddress = host.Client.BaseAddress };
+
+        using var response = await client.PostAsync("/v1/audio/speech", new StringContent("""{"model":"m"}""", Encoding.UTF8, "application/json"));
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("Grüße, 你好", Assert.Single(response.Headers.GetValues("X-Voice")));
+        Assert.True(host.Get<IProxyStateLookup>().TryGetCluster("main", out var cluster));
+        Assert.Equal(0, host.Get<DestinationPicker>().Stats("main", cluster.DestinationsState.AllDestinations[0]).Ejections);
     }
 
     [Fact]
