@@ -140,6 +140,8 @@ public sealed class GatewayStartTests : IAsyncDisposable
             ("gw-responses-gateway-redis:6379", redis.EndPoint),
             ($"http://{service.Name()}:{service.List("spec", "ports").Single().Text("port")}/mcp", tool.Endpoint));
         var gateway = await StartAsync(pod);
+        // What the upstream is asked to find out what it takes must not get these answers.
+        await gateway.PrintedAsync("\"EventId\":3050", Cancellation);
         upstream.Enqueue(ChatAnswer.Call(new ChatToolCall("call_1", "code_interpreter", """{"code":"6 * 7"}""")), ChatAnswer.Say("Done."));
 
         var response = await RespondAsync(gateway, "qwen3-8b", "tenant-secret-in-clear", new JsonObject { ["type"] = "code_interpreter", ["container"] = new JsonObject { ["type"] = "auto" } });
