@@ -51,6 +51,10 @@ public sealed class RefusalTests
     [InlineData("production", "autoscaling.targetOpenStreams=0,autoscaling.targetCPUPercent=0", "autoscaling has no target")]
     [InlineData("existing-secret", "config.Gateway.Tenants.acme.Keys[0]=k", "config holds secrets too (config.Gateway.Tenants): put them into that Secret")]
     [InlineData("embedded", "extraEnv[0].name=Gateway__Upstreams__local__ApiKey,extraEnv[0].value=k", "extraEnv Gateway__Upstreams__local__ApiKey has its value in clear")]
+    [InlineData("embedded", "extraEnv[0].name=OTEL_EXPORTER_OTLP_HEADERS,extraEnv[0].value=authorization=k", "extraEnv OTEL_EXPORTER_OTLP_HEADERS has its value in clear")]
+    [InlineData("embedded", "extraEnv[0].name=Gateway__Store__Redis,extraEnv[0].value=redis:6379\\,password=k", "extraEnv Gateway__Store__Redis has its value in clear")]
+    [InlineData("embedded", "extraEnv[0].name=Gateway__Upstreams__x__Address,extraEnv[0].value=http://u:k@x/v1", "extraEnv Gateway__Upstreams__x__Address has its value in clear")]
+    [InlineData("existing-secret", "config.Kestrel.Certificates.Default.Password=k", "config holds secrets too (config.Kestrel): put them into that Secret")]
     public async Task Values_ThatAreWrong_AreRefusedByName(string name, string set, string message)
     {
         var result = await Helm.TemplateAsync("--values", Helm.ValuesOf(name), "--set", set);
