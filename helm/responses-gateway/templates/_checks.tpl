@@ -54,7 +54,11 @@
 {{- $keysFromOutside := or .Values.existingSecret.name .Values.extraEnvFrom -}}
 {{- range .Values.extraEnv -}}
 {{- if regexMatch "(?i)^Gateway__Tenants__.+__Keys__[0-9]+$" .name -}}{{- $keysFromOutside = true -}}{{- end -}}
-{{- if and .value (or (regexMatch "(?i)(ApiKey$|__Keys__|__Headers__|_Headers$|Password|Token$|Secret)" .name) (regexMatch "(?i)password\\s*=|://[^/?#]*@" .value)) -}}
+{{- if and (regexMatch "(?i)^Gateway__Store__Redis$" .name) (not $.Values.redis.inExistingSecret) -}}
+{{- $problems = append $problems (printf "extraEnv %s is set: set redis.inExistingSecret: true too, or the chart makes the embedded store." .name) -}}
+{{- end -}}
+{{- /* Kubernetes puts another variable's value in the place of $(NAME). */ -}}
+{{- if and .value (not (contains "$(" .value)) (or (regexMatch "(?i)(ApiKey$|__Keys__|__Headers__|_Headers$|Password|Token$|Secret)" .name) (regexMatch "(?i)password\\s*=|://[^/?#]*@" .value)) -}}
 {{- $problems = append $problems (printf "extraEnv %s has its value in clear: take it from a Secret with valueFrom.secretKeyRef." .name) -}}
 {{- end -}}
 {{- end -}}
