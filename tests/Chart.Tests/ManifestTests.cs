@@ -85,6 +85,8 @@ public sealed class ManifestTests
             var notes = result.OutputOfSuccess().Split("\nNOTES:\n")[1];
             Assert.Matches("http://(gw-responses-gateway|responses)\\.apps:", notes);
             Assert.DoesNotContain("-in-clear", notes, StringComparison.Ordinal);
+            // The built-in model is not there beside a configured one.
+            Assert.Equal(Yaml.Parse(await File.ReadAllTextAsync(Helm.ValuesOf(name), TestContext.Current.CancellationToken)).Single().At("config", "Gateway", "Upstreams") is null, notes.Contains("\"model\":\"demo\"", StringComparison.Ordinal));
         }
     }
 

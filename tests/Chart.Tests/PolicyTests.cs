@@ -226,6 +226,32 @@ public sealed partial class PolicyTests
         Assert.Equal(places.Count + 1, Secret().Count(secret));
     }
 
+    /// <summary>https://learn.microsoft.com/aspnet/core/fundamentals/servers/kestrel/endpoints: Certificates:NAME:Password and Endpoints:NAME:Certificate:Password.</summary>
+    [Theory]
+    [InlineData("config.Kestrel.Certificates.Default.Password=tls-in-clear")]
+    [InlineData("config.Kestrel.Endpoints.x.Certificate.password=tls-in-clear")]
+    public async Task PasswordOfACertificate_StandsInTheSecret(string set)
+    {
+        var manifests = await Manifests.OfAsync("embedded", set);
+
+        Assert.DoesNotContain("-in-clear", manifests.One("ConfigMap").ToJsonString(), StringComparison.Ordinal);
+        var secret = Encoding.UTF8.GetString(Convert.FromBase64String(manifests.One("Secret").Text("data", "gateway.json")!));
+        Assert.Contains("tls-in-clear", JsonNode.Parse(secret)!["Kestrel"]!.ToJsonString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("https://api.githubcopilot.com/mcp/", false)]
+    [InlineData("https://tools.example.com/", false)]
+    [InlineData("https://tools.example.com/sse", false)]
+    [InlineData("https://tools.example.com/0123456789/mcp/", true)]
+    [InlineData("https://tools.example.com/k", true)]
+    public async Task UrlOfAToolServer_IsASecretWhenItsPathMayBeAKey(string url, bool isSecret)
+    {
+        var result = await Helm.TemplateAsync("--values", Helm.ValuesOf("existing-secret"), "--set", $"config.Gateway.Tools.Servers.hub.Url={url}");
+
+        Assert.True(isSecret == result.Error.Contains("config holds secrets too (config.Gateway.Tools)", StringComparison.Ordinal), result.Error);
+    }
+
     [Fact]
     public Task Environment_HasNoSecretInClear() => EachContainerAsync((_, container) => Assert.All(
         container.List("env").Where(variable => SecretName().IsMatch(variable.Text("name")!)),

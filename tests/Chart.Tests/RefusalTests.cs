@@ -51,6 +51,11 @@ public sealed class RefusalTests
     [InlineData("production", "autoscaling.targetOpenStreams=0,autoscaling.targetCPUPercent=0", "autoscaling has no target")]
     [InlineData("existing-secret", "config.Gateway.Tenants.acme.Keys[0]=k", "config holds secrets too (config.Gateway.Tenants): put them into that Secret")]
     [InlineData("embedded", "extraEnv[0].name=Gateway__Upstreams__local__ApiKey,extraEnv[0].value=k", "extraEnv Gateway__Upstreams__local__ApiKey has its value in clear")]
+    [InlineData("embedded", "extraEnv[0].name=Gateway__Store__Redis,extraEnv[0].valueFrom.secretKeyRef.name=s,extraEnv[0].valueFrom.secretKeyRef.key=k", "extraEnv Gateway__Store__Redis is set: set redis.inExistingSecret: true too")]
+    [InlineData("embedded", "extraEnv[0].name=OTEL_EXPORTER_OTLP_HEADERS,extraEnv[0].value=authorization=k", "extraEnv OTEL_EXPORTER_OTLP_HEADERS has its value in clear")]
+    [InlineData("embedded", "extraEnv[0].name=Gateway__Store__Redis,extraEnv[0].value=redis:6379\\,password=k", "extraEnv Gateway__Store__Redis has its value in clear")]
+    [InlineData("embedded", "extraEnv[0].name=Gateway__Upstreams__x__Address,extraEnv[0].value=http://u:k@x/v1", "extraEnv Gateway__Upstreams__x__Address has its value in clear")]
+    [InlineData("existing-secret", "config.Kestrel.Certificates.Default.Password=k", "config holds secrets too (config.Kestrel): put them into that Secret")]
     public async Task Values_ThatAreWrong_AreRefusedByName(string name, string set, string message)
     {
         var result = await Helm.TemplateAsync("--values", Helm.ValuesOf(name), "--set", set);
@@ -58,6 +63,17 @@ public sealed class RefusalTests
         Assert.NotEqual(0, result.ExitCode);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("-in-clear", result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer $(TOKEN)")]
+    [InlineData("Gateway__Upstreams__local__Headers__X-Key", "$(TOKEN)")]
+    [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")]
+    public async Task Environment_ThatTakesASecretFromAnotherVariable_OrHasNone_IsTaken(string name, string value)
+    {
+        var result = await Helm.TemplateAsync("--values", Helm.ValuesOf("embedded"), "--set", $"extraEnv[0].name={name},extraEnv[0].value={value}");
+
+        Assert.Contains($"value: {value}", result.OutputOfSuccess(), StringComparison.Ordinal);
     }
 
     [Fact]

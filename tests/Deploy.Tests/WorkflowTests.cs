@@ -82,6 +82,17 @@ public sealed partial class WorkflowTests
         Jobs(path).SelectMany(job => Steps(job).Append(job)).Select(step => (string?)step["uses"]).OfType<string>(),
         uses => Assert.True(uses.StartsWith("./", StringComparison.Ordinal) ? File.Exists(Path.Combine(Repository.Root, uses)) : Version().IsMatch(uses), uses));
 
+    /// <summary>Its newer tags are whole versions only (https://github.com/sigstore/cosign-installer/issues/248): with <c>@v4</c> no job of a release that signs would start.</summary>
+    [Fact]
+    public void CosignInstaller_IsNamedByAWholeVersion()
+    {
+        var named = Jobs(".github/workflows/release.yml").SelectMany(Steps).Select(step => (string?)step["uses"]).OfType<string>()
+            .Where(uses => uses.StartsWith("sigstore/cosign-installer@", StringComparison.Ordinal)).ToArray();
+
+        Assert.Equal(3, named.Length);
+        Assert.All(named, uses => Assert.Matches(@"@v4\.\d+\.\d+$", uses));
+    }
+
     [Fact]
     public void Scripts_AndFilesThatWorkflowsName_AreThere()
     {

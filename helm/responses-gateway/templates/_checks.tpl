@@ -54,7 +54,11 @@
 {{- $keysFromOutside := or .Values.existingSecret.name .Values.extraEnvFrom -}}
 {{- range .Values.extraEnv -}}
 {{- if regexMatch "(?i)^Gateway__Tenants__.+__Keys__[0-9]+$" .name -}}{{- $keysFromOutside = true -}}{{- end -}}
-{{- if and .value (regexMatch "(?i)(ApiKey$|__Keys__|__Headers__|Password|Token$|Secret)" .name) -}}
+{{- if and (regexMatch "(?i)^Gateway__Store__Redis$" .name) (not $.Values.redis.inExistingSecret) -}}
+{{- $problems = append $problems (printf "extraEnv %s is set: set redis.inExistingSecret: true too, or the chart makes the embedded store." .name) -}}
+{{- end -}}
+{{- /* Kubernetes puts another variable's value in the place of $(NAME). */ -}}
+{{- if and .value (not (contains "$(" .value)) (or (regexMatch "(?i)(ApiKey$|__Keys__|__Headers__|_Headers$|Password|Token$|Secret)" .name) (regexMatch "(?i)password\\s*=|://[^/?#]*@" .value)) -}}
 {{- $problems = append $problems (printf "extraEnv %s has its value in clear: take it from a Secret with valueFrom.secretKeyRef." .name) -}}
 {{- end -}}
 {{- end -}}
@@ -135,8 +139,10 @@ it reach public names at toolEgress.ports; names without a dot and of the cluste
 {{/* Where in config the secrets stand, without their values, as a JSON list. */}}
 {{- define "gateway.secretPlaces" -}}
 {{- $places := list -}}
-{{- range $section, $value := (include "gateway.secretFile" . | default "{}" | fromJson).Gateway -}}
+{{- $file := include "gateway.secretFile" . | default "{}" | fromJson -}}
+{{- range $section, $value := $file.Gateway -}}
 {{- $places = append $places (printf "config.Gateway.%s" $section) -}}
 {{- end -}}
+{{- if $file.Kestrel -}}{{- $places = append $places "config.Kestrel" -}}{{- end -}}
 {{- toJson $places -}}
 {{- end -}}

@@ -39,7 +39,7 @@
 
 {{/*
 Splits the document: (dict "document" … "secret" …) as JSON. A member that can hold a secret goes into the second, wherever it stands; the
-gateway reads both files, the second over the first.
+gateway reads both files, the second over the first. Kestrel's section goes there as a whole when it has the password of a certificate.
 */}}
 {{- define "gateway.split" -}}
 {{- $document := include "gateway.document" . | fromJson -}}
@@ -69,12 +69,18 @@ gateway reads both files, the second over the first.
 {{- range $section, $value := $gateway -}}
 {{- if and (kindIs "map" $value) (not $value) -}}{{- $_ := unset $gateway $section -}}{{- end -}}
 {{- end -}}
-{{- dict "document" $document "secret" (ternary (dict "Gateway" $secret) dict (not (empty $secret))) | toJson -}}
+{{- $file := dict -}}
+{{- if $secret -}}{{- $_ := set $file "Gateway" $secret -}}{{- end -}}
+{{- if regexMatch "(?i)\"password\":" (toJson $document.Kestrel) -}}
+{{- $_ := set $file "Kestrel" $document.Kestrel -}}
+{{- $_ := unset $document "Kestrel" -}}
+{{- end -}}
+{{- dict "document" $document "secret" $file | toJson -}}
 {{- end -}}
 
 {{/*
 Takes members out of each entry of a map: (list map members) gives (dict "rest" … "secret" …) as JSON. Addresses are taken when they have a user
-or a query; the Url of a tool server also when its path is more than /mcp or /sse, since hosted servers have their key there.
+or a query; the Url of a tool server also when its path is more than /mcp or /sse, since hosted servers have their key there. A slash behind them is no more.
 */}}
 {{- define "gateway.takeSecrets" -}}
 {{- $members := index . 1 -}}
@@ -88,7 +94,7 @@ or a query; the Url of a tool server also when its path is more than /mcp or /ss
 {{- if has $member (list "Address" "Addresses") -}}
 {{- $secretive = and $secretive (regexMatch "[@?#]" (toString $value)) -}}
 {{- else if eq $member "Url" -}}
-{{- $secretive = and $secretive (regexMatch "[@?#]|://[^/]*/.*[^/]" (toString $value | trimSuffix "/mcp" | trimSuffix "/sse")) -}}
+{{- $secretive = and $secretive (regexMatch "[@?#]|://[^/]*/.*[^/]" (toString $value | trimSuffix "/" | trimSuffix "/mcp" | trimSuffix "/sse")) -}}
 {{- end -}}
 {{- if $secretive -}}
 {{- if $value -}}{{- $_ := set $hide $member $value -}}{{- end -}}

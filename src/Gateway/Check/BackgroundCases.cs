@@ -15,7 +15,7 @@ internal static class BackgroundCases
     /// <summary>Cancelled, and said again; a response of the foreground can not be.</summary>
     public static async Task<CaseOutcome> CancelAsync(CheckedGateway gateway)
     {
-        var id = await BeginAsync(gateway, """ "input":"Count from one to one thousand, in words.","background":true,"max_output_tokens":2048 """);
+        var id = await BeginAsync(gateway, """ "input":"Count from one to one thousand, in words.","background":true,"max_output_tokens":256 """);
         var first = (await gateway.PostRawAsync($"v1/responses/{id}/cancel", "{}")).Ok("POST cancel");
         Expect.That(first.Text("id") == id, "cancel answers with another response");
         var ended = await gateway.WaitForEndAsync(id);

@@ -141,7 +141,7 @@ internal sealed class CheckHttp : IDisposable
                 Remember(response);
             }
 
-            if (list.Json.Truth("has_more") != true || list.Json.Text("last_id") is not { } last || responses[^1].Number("created_at") < oldest)
+            if (list.Json.Truth("has_more") != true || list.Json.Text("last_id") is not { } last || responses.Count == 0 || responses[^1].Number("created_at") < oldest)
             {
                 return;
             }

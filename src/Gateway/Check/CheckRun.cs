@@ -81,6 +81,11 @@ internal sealed class CheckRun(CheckHttp http, CheckArguments arguments, string?
         {
             return CaseOutcome.Fail(e is InvalidDataException ? "an event of the stream is too long" : "the connection broke within an answer");
         }
+        catch (InvalidOperationException)
+        {
+            // What JsonElement throws where it compares or lists texts.
+            return CaseOutcome.Fail("an answer has text that is no Unicode");
+        }
     }
 
     private async Task DeleteAsync(Func<CancellationToken, Task<IReadOnlyList<string>>> delete)

@@ -19,8 +19,18 @@ internal static class JsonReading
         return json;
     }
 
-    public static string? Text(this JsonElement json, params ReadOnlySpan<string> path) =>
-        json.At(path) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+    /// <summary>A text; null also for one that is no Unicode, half of a surrogate pair for one.</summary>
+    public static string? Text(this JsonElement json, params ReadOnlySpan<string> path)
+    {
+        try
+        {
+            return json.At(path) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     public static long? Number(this JsonElement json, params ReadOnlySpan<string> path) =>
         json.At(path) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var value) ? value : null;

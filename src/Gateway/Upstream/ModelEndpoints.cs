@@ -45,7 +45,8 @@ internal static class ModelEndpoints
 
     private static async Task GetAsync(HttpContext context, RouteTable routes, string? id)
     {
-        id ??= "";
+        // The one escape that a path keeps, and SDKs escape the slashes of a name.
+        id = (id ?? "").Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
         // A name that only a glob lets through is not known to exist.
         await routes.FindAsync(id, context.RequestAborted);
         var filter = context.RequestServices.GetService<PassthroughModelFilter>();

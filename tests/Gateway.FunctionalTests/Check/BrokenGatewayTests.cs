@@ -16,6 +16,10 @@ public sealed class BrokenGatewayTests(BrokenGatewayTests.Fixture fixture) : ICl
 
         ["a bug"] = ("basic", Made("basic", e => e.Answer(500, ServerError))),
         ["no JSON"] = ("basic", Made("basic", e => e.Answer(200, "<html>"))),
+        ["text that is no Unicode"] = ("basic", Made("basic", e => e.Body = e.Body.Replace("\"id\":\"resp_", "\"id\":\"\\ud800resp_", StringComparison.Ordinal))),
+        ["text that is no Unicode in a stream"] = ("stream", Stream(events => events.Select(e => e.Replace("\"delta\":\"", "\"delta\":\"\\ud800", StringComparison.Ordinal)))),
+        ["a name that is no Unicode"] = ("basic", Made("basic", e => e.Body = e.Body.Replace("\"usage\":", "\"\\ud800usage\":", StringComparison.Ordinal))),
+        ["a stored text that is no Unicode"] = ("delete", At("GET", "delete", e => e.Body = e.Body.Replace("\"text\":\"", "\"text\":\"\\ud800", StringComparison.Ordinal))),
         ["another model"] = ("basic", Made("basic", e => e.Change(r => r["model"] = "other"))),
         ["no usage"] = ("basic", Made("basic", e => e.Change(r => r["usage"] = null))),
         ["usage that is not a sum"] = ("basic", Made("basic", e => e.Change(r => r["usage"]!["total_tokens"] = 1))),

@@ -250,6 +250,34 @@ public sealed class CheckTests(GatewayFixture fixture) : FunctionalTest(fixture)
         Assert.Equal("1 listed; any-name is not among them", check.Detail("models"));
     }
 
+    /// <summary>As most of those that model servers name after where they come from.</summary>
+    [Fact]
+    public async Task ModelWithASlash_Passes()
+    {
+        await UseOwnUpstreamAsync();
+        Upstream.Models = ["org/model 7b"];
+        await UseGatewayAsync(new TestGatewayOptions { Upstreams = new Dictionary<string, Uri> { ["main"] = Upstream.Address } });
+
+        var check = await RunAsync("--json", "--only", "models");
+
+        Assert.Equal("1 listed", check.Detail("models"));
+        Assert.Equal("org/model 7b", check.Json.Text("model"));
+    }
+
+    /// <summary>Servers refuse an answer that could be longer than what their window leaves for it.</summary>
+    [Fact]
+    public async Task ModelWithASmallWindow_DoesNotFail()
+    {
+        Upstream.Default = request => request["max_tokens"]!.GetValue<int>() > 512
+            ? ChatScript.Of(400, """{"error":{"message":"max_tokens is too large.","type":"BadRequestError","code":400}}""")
+            : ChatAnswer.Say("Hello.").For(request);
+
+        var check = await RunAsync("--json");
+
+        Assert.Empty(check.Names("fail"));
+        Assert.Equal(["function_call", "structured_output", "reasoning", "chain", "input_tokens"], check.Names("limited"));
+    }
+
     [Fact]
     public async Task Keys_AreSentAndNeverPrinted()
     {

@@ -343,6 +343,20 @@ public sealed class PassthroughTests
         Assert.StartsWith("model_not_found|", await unknown.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
+    /// <summary>SDKs escape the slash: their path has one part for the name.</summary>
+    [Theory]
+    [InlineData("/v1/models/org%2Fmodel-1")]
+    [InlineData("/inference/v1/models/org%2fmodel-1")]
+    public async Task Model_WithAnEscapedSlash_IsFound(string path)
+    {
+        await using var server = await FakeServer.StartAsync(_ => Task.CompletedTask, "org/model-1");
+        await using var host = await UpstreamHost.StartAsync(new Dictionary<string, string?> { ["Gateway:Upstreams:main:Address"] = server.Address });
+
+        using var one = JsonDocument.Parse(await host.Client.GetStringAsync(path));
+
+        Assert.Equal("org/model-1", one.RootElement.GetProperty("id").GetString());
+    }
+
     [Fact]
     public async Task ModelFilter_HidesModelsEverywhere()
     {
