@@ -61,7 +61,7 @@ failed=0
 for project in "${projects[@]}"; do
   echo "== $project"
   # A project that hangs outside of its tests (see tests/Shared) is ended too.
-  timeout --foreground --kill-after=30 1800 dotnet "tests/$project/bin/$configuration/net10.0/$project.dll" -noLogo -noColor -failSkips -longRunning 120 "$@" 2>&1 | tee "$log" || true
+  timeout --foreground --kill-after=30 1800 dotnet "tests/$project/bin/$configuration/net10.0/$project.dll" -noLogo -noColor -failSkips "$@" 2>&1 | tee "$log" || true
   # "Total: 12, Errors: 0, Failed: 1, …". A project without that line broke, or ran no test ("Total: 0").
   if [[ $(grep -E 'Total: [0-9]+' "$log" | tail -n 1) =~ Total:\ ([0-9]+),\ Errors:\ ([0-9]+),\ Failed:\ ([0-9]+) ]]; then
     passed=$((passed + BASH_REMATCH[1] - BASH_REMATCH[3]))

@@ -50,14 +50,16 @@ public sealed class ResponseTimeTests(GatewayFixture fixture) : FunctionalTest(f
     public async Task ClientReadsNothing_LimitAndPatienceAreOver_LosesItsPlace()
     {
         await UseLimitedGatewayAsync();
-        // More than the client's small buffer and the gateway's own take. It does not end: what is buffered on the way here is no end either.
-        Upstream.Enqueue(new ChatStream().Role().Text(Enumerable.Repeat(new string('x', 256 * 1024), 64)).Hold().End());
+        // One event is more than the client's small buffer and the gateway's own take: while a client has its beginning only, the rest is being written.
+        Upstream.Enqueue(new ChatStream().Role().Text(new string('x', 12 * 1024 * 1024)).Hold().End());
         using var client = ClientWithSmallBuffer();
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/responses")
         {
             Content = new StringContent(WithModel("""{"input":"Hi","stream":true}"""), Encoding.UTF8, "application/json"),
         };
         using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await using var body = await response.Content.ReadAsStreamAsync(Cancellation);
+        await body.ReadExactlyAsync(new byte[64 * 1024], Cancellation);
 
         _time.Advance(Limit);
         await (await Upstream.NextCallAsync(Cancellation)).ClientLeft.WaitAsync(Cancellation);
