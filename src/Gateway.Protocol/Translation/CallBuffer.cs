@@ -11,6 +11,9 @@ internal sealed class CallBuffer : IDisposable
     /// <summary>The <c>index</c> the server gave, or -1.</summary>
     public int Index { get; init; }
 
+    /// <summary>The number of the chunk that had its last piece.</summary>
+    public int Chunk { get; set; }
+
     /// <summary>The server's id; the first one that was not empty.</summary>
     public string? UpstreamId { get; set; }
 

@@ -21,6 +21,7 @@ internal sealed class CallTranslator : IDisposable
     private CallBuffer? _open;
     private Tool? _openTool;
     private bool _defers;
+    private int _chunk;
 
     public CallTranslator(RoundContext context, ResponseEventStream events)
     {
@@ -48,6 +49,7 @@ internal sealed class CallTranslator : IDisposable
     /// <param name="functionCall">The legacy member's object; empty when absent.</param>
     public void Consume(ReadOnlySpan<byte> toolCalls, ReadOnlySpan<byte> functionCall)
     {
+        _chunk++;
         if (!toolCalls.IsEmpty)
         {
             var reader = new Utf8JsonReader(toolCalls, ChatChunkReader.Options);
@@ -161,6 +163,7 @@ internal sealed class CallTranslator : IDisposable
             _calls.Add(call);
         }
 
+        call.Chunk = _chunk;
         if (piece.Id.Length > 0)
         {
             call.UpstreamId ??= piece.Id;
@@ -189,7 +192,8 @@ internal sealed class CallTranslator : IDisposable
 
         if (id.Length > 0)
         {
-            call = _calls.FindLast(c => c.UpstreamId == id);
+            // Not one that this chunk has named before: an answer that is no stream has all its calls in one, and some servers give them one id.
+            call = _calls.FindLast(c => c.UpstreamId == id && c.Chunk != _chunk);
             if (call is not null)
             {
                 return call;

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration.Json;
+using Microsoft.Extensions.FileProviders;
 
 namespace Gateway.Hosting;
 
@@ -18,6 +19,13 @@ internal static class ConfigurationFiles
         var sources = ((IConfigurationBuilder)configuration).Sources;
         var first = sources.Select((source, i) => (source, i)).First(s => s.source is JsonConfigurationSource).i;
         var last = sources.Select((source, i) => (source, i)).Last(s => s.source is JsonConfigurationSource).i;
+        foreach (var (i, source) in sources.Index().Where(s => s.Item is JsonConfigurationSource).ToList())
+        {
+            var hosts = (JsonConfigurationSource)source;
+            var folder = (hosts.FileProvider as PhysicalFileProvider)?.Root ?? contentRoot;
+            sources[i] = new SettingsFile(Path.Combine(folder, hosts.Path!), hosts.Optional, hosts.ReloadOnChange);
+        }
+
         if (configuration[FileKey] is { Length: > 0 } file)
         {
             sources.Insert(last + 1, NamedFile(Path.GetFullPath(file, contentRoot), file));

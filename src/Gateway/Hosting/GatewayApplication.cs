@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Gateway.Admin;
 using Gateway.Egress;
 using Gateway.Policy;
@@ -73,6 +74,7 @@ internal static class GatewayApplication
     {
         try
         {
+            CheckArguments(args);
             await using var app = Build(args);
             // The host would do it too, but log the failure with a stack trace that says nothing to an operator.
             app.Services.GetService<IStartupValidator>()?.Validate();
@@ -83,6 +85,22 @@ internal static class GatewayApplication
         {
             await Console.Error.WriteLineAsync($"The gateway can not start:{Environment.NewLine}  {string.Join(Environment.NewLine + "  ", OperatorMessages(e))}");
             return 1;
+        }
+    }
+
+    /// <summary>The command line is settings. What is none would have no effect: a verb with a typing error must not start a server.</summary>
+    /// <exception cref="StartupException">An argument is no setting.</exception>
+    private static void CheckArguments(string[] args)
+    {
+        for (var i = 0; i < args.Length; i++)
+        {
+            var isKey = args[i].StartsWith("--", StringComparison.Ordinal) || args[i].StartsWith('/');
+            if (!args[i].Contains('=', StringComparison.Ordinal) && (!isKey || ++i == args.Length))
+            {
+                throw new StartupException(
+                    $"'{args[Math.Min(i, args.Length - 1)]}' is no setting. Settings are --KEY=VALUE or --KEY VALUE, such as --config FILE or --urls URL; "
+                    + "for the one verb see gateway check --help.");
+            }
         }
     }
 
@@ -106,7 +124,11 @@ internal static class GatewayApplication
     {
         OptionsValidationException e => [.. e.Failures],
         AggregateException e when e.InnerExceptions.All(inner => OperatorMessages(inner).Count > 0) => [.. e.InnerExceptions.SelectMany(OperatorMessages)],
-        // A file that is not JSON, an address in use.
+        InvalidDataException { InnerException: FormatException reason } => [$"{exception.Message} {SettingsFile.Reason(reason)}"],
+        // An address that is none, https without a certificate, a certificate with another password.
+        FormatException { Source: "Microsoft.AspNetCore.Http" } or InvalidOperationException { Source: "Microsoft.AspNetCore.Server.Kestrel.Core" } or CryptographicException =>
+            [exception.Message],
+        // An address in use, a file that can not be read.
         // Or a store that can not be opened: its folder is in use, or a newer version has it.
         StartupException or InvalidDataException or IOException or StoreUnavailableException => [exception.Message],
         // A value that is not of the option's type. The message names key and value.

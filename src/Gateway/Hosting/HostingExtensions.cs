@@ -25,6 +25,7 @@ internal static class HostingExtensions
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
         services.AddHostedService<StartupReport>();
+        services.AddHostedService<RefusedSettings>();
         services.AddSingleton<IReadinessPart, ProcessReadiness>();
         services.AddKnownSection(nameof(AccessOptions.AllowAnonymous), typeof(bool));
         services.AddKnownSection("Hosting", typeof(HostingOptions));

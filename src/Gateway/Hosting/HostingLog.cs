@@ -11,4 +11,6 @@ internal static partial class HostingLog
     [LoggerMessage(5052, LogLevel.Warning, "The configuration key '{Key}' is not known and has no effect. {Hint}")]
     public static partial void UnknownKey(ILogger logger, string key, string hint);
 
+    [LoggerMessage(5053, LogLevel.Error, "The changed file {File} can not be read, its last good settings stay in force: {Reason}")]
+    public static partial void SettingsRefused(ILogger logger, string file, string reason);
 }

@@ -39,7 +39,7 @@ internal static class StartupBanner
     {
         // What listens on every address is reached on this machine by its name.
         var url = address.Replace("//[::]", "//localhost", StringComparison.Ordinal).Replace("//0.0.0.0", "//localhost", StringComparison.Ordinal);
-        var key = requiresKey ? """ -H "Authorization: Bearer $GATEWAY_KEY" """.TrimEnd() : string.Empty;
+        var key = requiresKey ? """ -H "Authorization: Bearer $GATEWAY_API_KEY" """.TrimEnd() : string.Empty;
         return $$"""curl {{url}}/v1/responses{{key}} -H 'Content-Type: application/json' -d '{"model":"{{model}}","input":"Hello"}'""";
     }
 

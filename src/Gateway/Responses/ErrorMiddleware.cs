@@ -49,6 +49,12 @@ internal sealed class ErrorMiddleware(RequestDelegate next, GatewayMetrics metri
             http.Features.Set(ApiError.Internal());
         }
 
+        // Nothing has this path, with a tenant's key or none needed: most often a base URL without /v1.
+        if (http.GetEndpoint() is null && http.Response is { StatusCode: StatusCodes.Status404NotFound, HasStarted: false } && http.Features.Get<ApiError>() is null)
+        {
+            http.Features.Set(ResponsesEndpoints.NotServed(http));
+        }
+
         if (http.Features.Get<ApiError>() is { } error && !http.Response.HasStarted)
         {
             await WriteAsync(http, error);

@@ -20,7 +20,12 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             return badInclude;
         }
 
-        var streams = string.Equals(http.Request.Query["stream"], "true", StringComparison.OrdinalIgnoreCase);
+        var stream = http.Request.Query["stream"].ToString();
+        if (!bool.TryParse(stream, out var streams) && stream.Length > 0)
+        {
+            return ApiError.InvalidType("stream", "a boolean", "a string");
+        }
+
         if (ReadFrom(http.Request.Query, streams, out var from) is { } badStart)
         {
             return badStart;

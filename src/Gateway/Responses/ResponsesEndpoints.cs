@@ -105,7 +105,8 @@ internal static class ResponsesEndpoints
             }
         }));
 
-    private static ApiError NotServed(HttpContext http) => new(
+    /// <summary>404 <c>unknown_url</c>: no route has the request's path, or the gateway does not serve it yet.</summary>
+    internal static ApiError NotServed(HttpContext http) => new(
         404, ApiError.InvalidRequestType, "unknown_url", null, $"Unknown request URL: {http.Request.Method} {Shorten(http.Request.Path)}. This gateway does not serve it.");
 
     private static void Fail(HttpContext http, ApiError error) => http.Features.Set(error);

@@ -110,7 +110,10 @@ internal static partial class UpstreamReader
         }
         catch (InvalidOperationException e)
         {
-            errors.Add($"{section.Path}: {e.Message}");
+            // Of keys that are not known the binder tells the option that found them and the class, and then, in quotes, the keys.
+            const string strict = nameof(BinderOptions.ErrorOnUnknownConfiguration);
+            var what = e.Message.Contains(strict, StringComparison.Ordinal) ? $"not known: {e.Message[(e.Message.LastIndexOf(": ", StringComparison.Ordinal) + 2)..]}." : e.Message;
+            errors.Add($"{section.Path}: {what}");
             return null;
         }
     }

@@ -22,6 +22,16 @@ public sealed class HttpBorderTests(GatewayFixture fixture) : FunctionalTest(fix
     [InlineData("{\"model\":\"scripted\"}")]
     public async Task Body_OfTheWrongShape_IsA400(string body) => Assert.Equal(400, (int)(await PostAsync(body)).Status);
 
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/responses")]
+    [InlineData("/chat/completions")]
+    public async Task Path_OfNoRoute_IsAnUnknownUrl(string path)
+    {
+        (await GetAsync(path)).AssertError(404, "unknown_url", null);
+        (await SendAsync(HttpMethod.Post, path, "{}")).AssertError(404, "unknown_url", null);
+    }
+
     [Fact]
     public async Task Body_DeeplyNested_IsA400()
     {

@@ -272,6 +272,7 @@ public abstract class BackgroundFacts(GatewayFixture fixture) : RunTest(fixture)
         await PollAsync(id, "completed");
         (await GetAsync($"/v1/responses/{id}?stream=true")).AssertError(400, "unsupported_value", "stream");
         (await GetAsync($"/v1/responses/{(await StreamAsync("""{"input":"Hi"}""")).Id}?stream=true")).AssertError(400, "unsupported_value", "stream");
+        (await GetAsync($"/v1/responses/{id}?stream=yes")).AssertError(400, "invalid_type", "stream");
         (await GetAsync($"/v1/responses/{id}?starting_after=1")).AssertError(400, "unsupported_value", "starting_after");
         (await GetAsync($"/v1/responses/{id}?stream=true&starting_after=-1")).AssertError(400, "integer_below_min_value", "starting_after");
         (await GetAsync($"/v1/responses/{id}?stream=true&starting_after=x")).AssertError(400, "invalid_type", "starting_after");

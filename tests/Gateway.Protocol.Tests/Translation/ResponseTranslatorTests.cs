@@ -127,6 +127,22 @@ public sealed class ResponseTranslatorTests
         Assert.Equal(MaxCalls, stream.Final.Each("output").Count(item => item.Text("type") == "function_call"));
     }
 
+    [Fact]
+    public void Consume_CallsOfOneAnswerWithTheSameId_AreAllThere()
+    {
+        var (stream, outcome) = Play(
+            [
+                Delta("""
+                    "tool_calls":[{"id":"call_abc","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"call_abc","function":{"name":"f","arguments":"{\"a\":2}"}}]
+                    """),
+                Finish("tool_calls"),
+            ]);
+
+        Assert.Equal(2, outcome.Calls.Count);
+        Assert.Equal(["call_abc", "call_new"], stream.Final.Each("output").Select(call => call.Text("call_id")));
+        Assert.Equal(["""{"a":1}""", """{"a":2}"""], stream.Final.Each("output").Select(call => call.Text("arguments")));
+    }
+
     private static string Delta(string members, string choice = "") => $"{{\"choices\":[{{\"index\":0,\"delta\":{{{members}}}{choice}}}]}}";
 
     private static string Finish(string reason) => Delta("", $",\"finish_reason\":\"{reason}\"");

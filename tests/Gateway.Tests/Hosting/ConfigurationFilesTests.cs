@@ -1,6 +1,8 @@
 using Gateway.Hosting;
+using Gateway.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Configuration.Json;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Tests.Hosting;
@@ -58,6 +60,35 @@ public sealed class ConfigurationFilesTests : IDisposable
         await changed.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
+    [Theory]
+    [InlineData("appsettings.json", "{ ", "It is no JSON from line 1, byte 3 on.")]
+    [InlineData("extra.json", "", "It is no JSON from line 1, byte 1 on.")]
+    [InlineData("extra.json", """{"a":"2","a":"3"}""", "A duplicate key 'a' was found.")]
+    public async Task File_ChangesIntoWhatIsNoSettings_TheLastOnesStayAndItIsLogged(string name, string text, string reason)
+    {
+        await File.WriteAllTextAsync(Path.Combine(_directory.FullName, "appsettings.json"), "{}");
+        await File.WriteAllTextAsync(Path.Combine(_directory.FullName, "extra.json"), "{}");
+        var file = Path.Combine(_directory.FullName, name);
+        await File.WriteAllTextAsync(file, """{"a":"1"}""");
+        using var configuration = Host(("config", "extra.json"));
+        configuration.AddGatewayFiles(_directory.FullName);
+        using var logs = new CollectedLogs();
+        using var factory = LoggerFactory.Create(logging => logging.AddProvider(logs));
+        // What is registered last is told first: the log is written when this is told.
+        var reloaded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var registration = ChangeToken.OnChange(((IConfiguration)configuration).GetReloadToken, () => { reloaded.TrySetResult(); });
+        using var report = new RefusedSettings(configuration, factory.CreateLogger<RefusedSettings>());
+        await report.StartAsync(TestContext.Current.CancellationToken);
+
+        // In one step, so that no half of it is read.
+        await File.WriteAllTextAsync(file + ".new", text);
+        File.Move(file + ".new", file, overwrite: true);
+        await reloaded.Task.WaitAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Equal("1", configuration["a"]);
+        Assert.Contains($"The changed file {file} can not be read, its last good settings stay in force: {reason}", logs.Errors.Select(log => log.Message));
+    }
+
     [Fact]
     public void AddGatewayFiles_NamedFileMissing_SaysSo()
     {
@@ -73,7 +104,7 @@ public sealed class ConfigurationFilesTests : IDisposable
     {
         var configuration = new ConfigurationManager();
         configuration.SetBasePath(_directory.FullName);
-        configuration.Sources.Add(new JsonConfigurationSource { Path = "appsettings.json", Optional = true });
+        configuration.Sources.Add(new JsonConfigurationSource { Path = "appsettings.json", Optional = true, ReloadOnChange = true });
         configuration.AddInMemoryCollection(commandLine.Select(pair => KeyValuePair.Create(pair.Key, (string?)pair.Value)));
         return configuration;
     }

@@ -40,6 +40,12 @@ public sealed class ExecutableTests : IDisposable
     [InlineData("Gateway:Runs:Lease is 00:00:04, but must not be shorter than Gateway:Store:CommandTimeout, which is 00:00:05.", "--Gateway:Runs:Lease=00:00:04")]
     [InlineData("config is 'missing.json': there is no such file.", "--config=missing.json")]
     [InlineData("No API keys are configured", "--urls=http://0.0.0.0:0")]
+    [InlineData("'chek' is no setting.", "chek")]
+    [InlineData("'--help' is no setting.", "--help")]
+    [InlineData("'-h' is no setting.", "-h")]
+    [InlineData("Invalid url: '8080'", "--urls=8080")]
+    [InlineData("No server certificate was specified", "--urls=https://127.0.0.1:0")]
+    [InlineData("parameter", "--Kestrel:Endpoints:api:Protocols=Http1")]
     public async Task Run_WrongSettings_ExitsWith1AndSaysWhy(string reason, string argument)
     {
         using var process = Start(argument);
@@ -53,6 +59,22 @@ public sealed class ExecutableTests : IDisposable
         Assert.StartsWith("The gateway can not start:", error, StringComparison.Ordinal);
         Assert.Contains(reason, error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Run_SettingsThatAreNoJson_SaysWhere()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_directory.FullName, "extra.json"), "{\n  \"Gateway\": secret }");
+        using var process = Start("--config", "extra.json");
+
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = await process.StandardError.ReadToEndAsync();
+        await output;
+        await process.WaitForExitAsync();
+
+        Assert.Equal(1, process.ExitCode);
+        Assert.Contains("extra.json'. It is no JSON from line 2, byte 14 on.", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", error, StringComparison.Ordinal);
     }
 
     private static async Task<string> ReadUntilAsync(Process process, string start)

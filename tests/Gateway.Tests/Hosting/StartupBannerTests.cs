@@ -26,7 +26,7 @@ public sealed class StartupBannerTests
               upstreams  local: qwen3-8b
                          demo: demo
               warning    No model server is configured.
-              try        curl http://localhost:8080/v1/responses -H "Authorization: Bearer $GATEWAY_KEY" -H 'Content-Type: application/json' -d '{"model":"qwen3-8b","input":"Hello"}'
+              try        curl http://localhost:8080/v1/responses -H "Authorization: Bearer $GATEWAY_API_KEY" -H 'Content-Type: application/json' -d '{"model":"qwen3-8b","input":"Hello"}'
 
 
             """.ReplaceLineEndings("\n"),

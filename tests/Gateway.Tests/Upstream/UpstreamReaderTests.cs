@@ -76,7 +76,8 @@ public sealed class UpstreamReaderTests
     }
 
     [Theory]
-    [InlineData("Adress", "http://x/v1", "Adress")]
+    [InlineData("Adress", "http://x/v1", "Gateway:Upstreams:main: not known: 'Adress'.")]
+    [InlineData("Health:Pth", "x", "Gateway:Upstreams:main: not known: 'Pth'.")]
     [InlineData("Address", "localhost:8000", "Address is 'localhost:8000'")]
     [InlineData("Address", "ftp://x/v1", "Address is 'ftp://x/v1'")]
     [InlineData("Address", "http://user:pass@x/v1", "Address is not shown")]
