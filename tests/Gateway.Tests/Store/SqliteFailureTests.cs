@@ -458,6 +458,47 @@ public sealed class SqliteFailureTests : IDisposable
     }
 
     [Fact]
+    public async Task Erase_ThatEndedHalfWay_LeavesNothingThatDoesNotExpire()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Created);
+        await using var store = new SqliteResponseStore(
+            new StoreOptions { Path = _folder, SweepInterval = TimeSpan.FromDays(1) }, _services.GetRequiredService<StoreMetrics>(), time, NullLogger<SqliteResponseStore>.Instance);
+        await store.StartAsync();
+        foreach (var _ in (int[])[1, 2])
+        {
+            await store.Runs.CreateAsync(RunStarts.Of(Tenant), None);
+        }
+
+        // One batch, and no other: the process ends.
+        await store.WriteAsync("erase_tenant", session => SqliteWrites.EraseTenant(session, Tenant, limit: 1), None);
+        time.Advance(RunStarts.Retention * 2);
+        await store.SweepAsync(None);
+
+        Assert.Equal(0L, await store.ReadAsync("count", session => session.Prepare("SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM run_spec)").ExecuteScalar(), None));
+    }
+
+    [Fact]
+    public async Task Erase_WhoseClientLeavesBeforeTheLogIsWiped_TextIsGoneWithTheNextSweep()
+    {
+        const string Secret = "the text that must not stay";
+        using var client = new CancellationTokenSource();
+        var time = new CallingTime(4, client.Cancel);
+        await using var store = new SqliteResponseStore(
+            new StoreOptions { Path = _folder, SweepInterval = TimeSpan.FromDays(1) }, _services.GetRequiredService<StoreMetrics>(), time, NullLogger<SqliteResponseStore>.Instance);
+        await store.StartAsync();
+        await store.CommitAsync(Commits.Start(Tenant, Created, Secret), None);
+        await store.SweepAsync(None);
+
+        // It leaves at the end of the second batch, which finds nothing.
+        time.Start();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => store.EraseTenantAsync(Tenant, client.Token).AsTask());
+        Assert.True(AnyFileHolds(Secret));
+        await store.SweepAsync(None);
+
+        Assert.False(AnyFileHolds(Secret));
+    }
+
+    [Fact]
     public async Task Sweep_ByTheClock_RemovesWhatHasExpired()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Created);
@@ -532,5 +573,23 @@ public sealed class SqliteFailureTests : IDisposable
         }
 
         return false;
+    }
+
+    /// <summary>Calls something when the time of an operation is taken for the nth time, counted from the start.</summary>
+    private sealed class CallingTime(int nth, Action action) : TimeProvider
+    {
+        private int _left = int.MaxValue;
+
+        public void Start() => _left = nth;
+
+        public override long GetTimestamp()
+        {
+            if (Interlocked.Decrement(ref _left) == 0)
+            {
+                action();
+            }
+
+            return base.GetTimestamp();
+        }
     }
 }

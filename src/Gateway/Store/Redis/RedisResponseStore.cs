@@ -264,35 +264,54 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
 
         // One more than asked for tells whether there are more. What the index names and is not there has expired, was deleted, or is just
         // being committed; where many have gone, batches grow, so that a page is not a round trip for each.
+        var page = new List<StoredResponse>(query.Limit);
         var records = new List<ResponseRecord>(query.Limit + 1);
-        for (var batch = query.Limit + 1; records.Count <= query.Limit; batch = Math.Max(batch, Math.Min(2 * batch, MostAtOnce)))
+        var alive = new List<RedisIndexEntry>();
+        var batch = query.Limit + 1;
+        var isOver = false;
+        while (page.Count < query.Limit && !isOver)
         {
-            var entries = await walk.NextAsync(batch).WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (entries.Count == 0)
+            while (query.Limit + 1 - page.Count - records.Count is > 0 and var needed)
             {
-                break;
-            }
+                var gone = new List<RedisIndexEntry>();
+                if (alive.Count == 0)
+                {
+                    alive = await walk.NextAsync(batch).WaitAsync(cancellationToken).ConfigureAwait(false);
+                    batch = Math.Max(batch, Math.Min(2 * batch, MostAtOnce));
+                    if (alive.Count == 0)
+                    {
+                        isOver = true;
+                        break;
+                    }
 
-            // Records may be large: of a batch that is longer than what is needed only those are read that are.
-            var needed = query.Limit + 1 - records.Count;
-            var (alive, gone) = entries.Count > needed ? await SplitAsync(db, tenant, entries).WaitAsync(cancellationToken).ConfigureAwait(false) : (entries, []);
-            for (var next = 0; next < alive.Count && records.Count <= query.Limit;)
-            {
-                var read = alive.GetRange(next, Math.Min(query.Limit + 1 - records.Count, alive.Count - next));
+                    // Records may be large: of a batch that is longer than what is needed only those are read that are.
+                    if (alive.Count > needed)
+                    {
+                        (alive, gone) = await SplitAsync(db, tenant, alive).WaitAsync(cancellationToken).ConfigureAwait(false);
+                    }
+                }
+
+                var read = alive.GetRange(0, Math.Min(needed, alive.Count));
+                alive.RemoveRange(0, read.Count);
                 var found = await Task.WhenAll(read.Select(entry => ReadRecordAsync(db, tenant, entry.Id))).WaitAsync(cancellationToken).ConfigureAwait(false);
                 records.AddRange(found.OfType<ResponseRecord>());
                 gone.AddRange(read.Where((_, n) => found[n] is null));
-                next += read.Count;
+                _index.Forget(db, tenant, gone, _connection.IsCluster);
             }
 
-            _index.Forget(db, tenant, gone, _connection.IsCluster);
+            // Of a response whose conversation is just being deleted the record may be left: others take its place in the page.
+            var shown = records.GetRange(0, Math.Min(query.Limit - page.Count, records.Count));
+            records.RemoveRange(0, shown.Count);
+            var turns = await Task.WhenAll(shown.Select(record => ReadTurnAsync(db, tenant, record))).WaitAsync(cancellationToken).ConfigureAwait(false);
+            page.AddRange(turns.OfType<StoredResponse>());
         }
 
-        var hasMore = records.Count > query.Limit;
-        var page = await Task.WhenAll(records.Take(query.Limit).Select(record => ReadTurnAsync(db, tenant, record)))
-            .WaitAsync(cancellationToken).ConfigureAwait(false);
-        var data = page.OfType<StoredResponse>();
-        return new StoredPage([.. query.Before is null ? data : data.Reverse()], hasMore);
+        if (query.Before is not null)
+        {
+            page.Reverse();
+        }
+
+        return new StoredPage(page, HasMore: records.Count > 0);
     }
 
     private static async Task<(List<RedisIndexEntry> Alive, List<RedisIndexEntry> Gone)> SplitAsync(

@@ -274,7 +274,8 @@ internal static class SqliteRuns
             """,
             now, limit).ExecuteNonQuery();
         var specs = session.Prepare(
-            "DELETE FROM run_spec WHERE run IN (SELECT id FROM run WHERE expires <= $1 AND ended = 0 LIMIT $2)", now, limit).ExecuteNonQuery();
+            "DELETE FROM run_spec WHERE run IN (SELECT run.id FROM run JOIN run_spec ON run_spec.run = run.id WHERE run.expires <= $1 LIMIT $2)",
+            now, limit).ExecuteNonQuery();
         var runs = session.Prepare(
             """
             DELETE FROM run WHERE id IN (
