@@ -14,6 +14,9 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
     /// <summary>The most entries of the index that a list looks at in one batch.</summary>
     private const int MostAtOnce = 1024;
 
+    /// <summary>How many responses of a page are read before it is known how long they are.</summary>
+    private const int FirstAtOnce = 4;
+
     private readonly RedisConnection _connection;
     private readonly RedisIndex _index;
     private readonly RedisPatience _patience;
@@ -269,9 +272,12 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
         var alive = new List<RedisIndexEntry>();
         var batch = query.Limit + 1;
         var isOver = false;
-        while (page.Count < query.Limit && !isOver)
+        var atOnce = FirstAtOnce;
+        var (bytes, longest) = (0L, 1L);
+        while (page.Count < query.Limit && bytes < query.MostBytes && !isOver)
         {
-            while (query.Limit + 1 - page.Count - records.Count is > 0 and var needed)
+            var most = Math.Min(atOnce, query.Limit - page.Count);
+            while (most + 1 - records.Count is > 0 and var needed)
             {
                 var gone = new List<RedisIndexEntry>();
                 if (alive.Count == 0)
@@ -285,7 +291,7 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
                     }
 
                     // Records may be large: of a batch that is longer than what is needed only those are read that are.
-                    if (alive.Count > needed)
+                    if (alive.Count > query.Limit + 1 - page.Count - records.Count)
                     {
                         (alive, gone) = await SplitAsync(db, tenant, alive).WaitAsync(cancellationToken).ConfigureAwait(false);
                     }
@@ -300,10 +306,18 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
             }
 
             // Of a response whose conversation is just being deleted the record may be left: others take its place in the page.
-            var shown = records.GetRange(0, Math.Min(query.Limit - page.Count, records.Count));
+            var shown = records.GetRange(0, Math.Min(most, records.Count));
             records.RemoveRange(0, shown.Count);
             var turns = await Task.WhenAll(shown.Select(record => ReadTurnAsync(db, tenant, record))).WaitAsync(cancellationToken).ConfigureAwait(false);
-            page.AddRange(turns.OfType<StoredResponse>());
+            foreach (var response in turns.OfType<StoredResponse>())
+            {
+                page.Add(response);
+                bytes += response.Bytes;
+                longest = Math.Max(longest, response.Bytes);
+            }
+
+            // As many as fit if none is longer than those so far.
+            atOnce = (int)Math.Clamp((query.MostBytes - bytes) / longest, 1, query.Limit);
         }
 
         if (query.Before is not null)
