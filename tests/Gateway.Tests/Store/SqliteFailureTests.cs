@@ -477,6 +477,35 @@ public sealed class SqliteFailureTests : IDisposable
         Assert.Equal(0L, await store.ReadAsync("count", session => session.Prepare("SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM run_spec)").ExecuteScalar(), None));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Removal_OfLargeTurns_LetsOthersWriteInBetween(bool isErasure)
+    {
+        await using var store = await OpenAsync();
+        for (var n = 0; n < 12; n++)
+        {
+            await store.CommitAsync(Commits.Start(Tenant, Created) with { Turn = new Turn([new byte[SqliteBatch.Bytes / 4]], [], default) }, None);
+        }
+
+        // The time of one batch is what a commit waits for.
+        var batches = new List<long>();
+        for (var turns = 12L; turns > 0;)
+        {
+            await store.WriteAsync<long>(
+                "batch",
+                session => isErasure
+                    ? SqliteWrites.EraseTenant(session, Tenant, limit: 500).Entries
+                    : SqliteWrites.Sweep(session, (Created + Commits.Retention * 2).ToUnixTimeMilliseconds(), limit: 500),
+                None);
+            var left = await store.ReadAsync("count", session => (long)session.Prepare("SELECT count(*) FROM turn").ExecuteScalar()!, None);
+            batches.Add(turns - left);
+            turns = left;
+        }
+
+        Assert.Equal([4, 4, 4], batches);
+    }
+
     [Fact]
     public async Task Erase_WhoseClientLeavesBeforeTheLogIsWiped_TextIsGoneWithTheNextSweep()
     {
