@@ -27,7 +27,7 @@ internal sealed class LimitsOptions
 
     /// <summary>
     /// The most bytes of items that one response is made from: those of the chain, the request's own, and what item references stand for, each
-    /// time they name it. More are told 400 <c>context_length_exceeded</c>.
+    /// time they name it. More are told 400 <c>context_length_exceeded</c>. A page of a list of responses ends early when they have that many together.
     /// </summary>
     /// <value>65,536 to 1 GiB</value>
     public int ContextBytes { get; set; } = 64 * 1024 * 1024;

@@ -4,11 +4,13 @@ using Gateway.Protocol.Json;
 using Gateway.Protocol.Responses;
 using Gateway.Runs;
 using Gateway.Store;
+using Microsoft.Extensions.Options;
 
 namespace Gateway.Responses;
 
 /// <summary>What can be done with stored responses: get, list, list the input, delete.</summary>
-internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunViews views, RunReader reader, RunFollower follower, FollowerPlaces places, RunHost host)
+internal sealed class ReadResponses(
+    IResponseStore store, IRunStore runs, RunViews views, RunReader reader, RunFollower follower, FollowerPlaces places, RunHost host, IOptions<LimitsOptions> limits)
 {
     /// <summary>How long the answer to a cancellation waits for the response to end.</summary>
     private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(5);
@@ -108,7 +110,8 @@ internal sealed class ReadResponses(IResponseStore store, IRunStore runs, RunVie
             return ListPage.UnknownCursor("before", page.Before!);
         }
 
-        if (await store.ListAsync(tenant.Name, new ListQuery(page.Limit, after, before), http.RequestAborted) is not { } found)
+        var query = new ListQuery(page.Limit, after, before) { MostBytes = limits.Value.ContextBytes };
+        if (await store.ListAsync(tenant.Name, query, http.RequestAborted) is not { } found)
         {
             return page.After is not null ? ListPage.UnknownCursor("after", page.After) : ListPage.UnknownCursor("before", page.Before!);
         }

@@ -20,6 +20,7 @@ internal interface IConversationStore
     /// <summary>
     /// Erases a conversation with its items and with the responses that were made in it, locked or not: whoever is making one can not
     /// commit it. False when there was none. After a failure the conversation is gone for everybody else, and a further call goes on.
+    /// Once begun it is not cancelled.
     /// </summary>
     ValueTask<bool> DeleteConversationAsync(string tenant, ConversationId id, CancellationToken cancellationToken);
 
@@ -43,8 +44,8 @@ internal interface IConversationStore
     ValueTask<Turn?> FindTurnAsync(string tenant, ResponseId turn, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Puts another turn in the place of one, in one step: nobody else's change between reading and writing is lost. Held or not: it moves no
-    /// other turn.
+    /// Puts another turn in the place of one, in one step: nobody else's change between reading and writing is lost. The events of its response go,
+    /// since they tell what was there. Held or not: it moves no other turn.
     /// </summary>
     /// <param name="tenant">Whose it is.</param>
     /// <param name="id">The conversation.</param>

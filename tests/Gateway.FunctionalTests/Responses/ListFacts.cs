@@ -67,6 +67,28 @@ public sealed class ListFacts(GatewayFixture fixture) : FunctionalTest(fixture),
     }
 
     [Fact]
+    public async Task Fact84_PagesOfLargeResponses_EndEarlyAndGiveEachOnce()
+    {
+        await UseOwnGatewayAsync(("Gateway:Limits:ContextBytes", "65536"));
+        var created = new List<string>();
+        for (var i = 0; i < 12; i++)
+        {
+            created.Add((await CreateAsync($$"""{"input":"{{new string('x', 60_000)}}"}""")).Text("id")!);
+        }
+
+        var seen = new List<string>();
+        for (var hasMore = true; hasMore;)
+        {
+            var page = (await GetAsync("/v1/responses?limit=100" + (seen.Count == 0 ? "" : "&after=" + seen[^1]))).AssertOk();
+            Assert.InRange(page.Each("data").Count(), 1, 4);
+            seen.AddRange(page.Each("data").Select(response => response.Text("id")!));
+            hasMore = page.At("has_more").GetBoolean();
+        }
+
+        Assert.Equal(created.Order(), seen.Order());
+    }
+
+    [Fact]
     public async Task Models_AreJoinedOverAllUpstreams()
     {
         await UseOwnUpstreamAsync();

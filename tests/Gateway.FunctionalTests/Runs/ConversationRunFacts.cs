@@ -236,6 +236,21 @@ public abstract class ConversationRunFacts(GatewayFixture fixture) : RunTest(fix
         Assert.Equal(5, (await ItemsAsync(conversation)).Length);
     }
 
+    [Fact]
+    public async Task DeletedItem_IsNotReplayedEither()
+    {
+        var conversation = await StartAsync("Q0");
+        using var response = await OpenAsync(Say(conversation, "Q1"));
+        var id = await FirstIdAsync(response);
+        await PollAsync(id, "completed");
+        Assert.Equal("response.completed", ResponseStream.Parse(await FollowAsync(id)).Types.Last());
+
+        (await DeleteAsync($"{Conversations}/{conversation}/items/{(await ItemsAsync(conversation))[^1].Text("id")}")).AssertOk();
+
+        (await GetAsync($"/v1/responses/{id}?stream=true")).AssertError(400, "unsupported_value", "stream");
+        Assert.Empty((await GetAsync("/v1/responses/" + id)).AssertOk().Each("output"));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

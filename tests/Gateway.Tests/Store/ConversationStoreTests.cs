@@ -390,6 +390,29 @@ public abstract class ConversationStoreTests
     }
 
     [Fact]
+    public async Task Edit_TakesTheEventsOfItsResponseToo_AndOfNoOther()
+    {
+        await using var test = await OpenAsync();
+        var id = await test.StartTalkAsync("hello");
+        var runs = new List<RunKey>();
+        foreach (var length in (int[])[1, 2])
+        {
+            var (start, hold) = await StartRunAsync(test, id, "replica");
+            var commit = test.Turn(id, hold.Token, length, "run") with { Id = start.Run.Id, Run = new RunFence(1, 2, [], RunStarts.EventRetention) };
+            Assert.Equal(CommitOutcome.Appended, await test.Store.CommitAsync(commit, None));
+            runs.Add(start.Run);
+        }
+
+        Assert.False(await test.Conversations.EditTurnAsync(test.Tenant, id, runs[0].Id, Talks.Without(9), None));
+        Assert.NotNull(await test.Runs.ReadEventsAsync(runs[0], 0, 10, None));
+        Assert.True(await test.Conversations.EditTurnAsync(test.Tenant, id, runs[0].Id, Talks.Without(1), None));
+
+        Assert.Null(await test.Runs.ReadEventsAsync(runs[0], 0, 10, None));
+        Assert.NotNull(await test.Runs.ReadEventsAsync(runs[1], 0, 10, None));
+        Assert.NotNull(await test.Store.GetAsync(test.Tenant, runs[0].Id, None));
+    }
+
+    [Fact]
     public async Task Edit_WhileSomebodyWrites_DisturbsNeither()
     {
         await using var test = await OpenAsync();

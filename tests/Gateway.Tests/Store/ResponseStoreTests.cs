@@ -295,6 +295,42 @@ public abstract class ResponseStoreTests
     }
 
     [Fact]
+    public async Task List_OfLargeResponses_HasShortPagesThatGiveEachOnceInBothDirections()
+    {
+        await using var test = await OpenAsync();
+        var start = test.Time.GetUtcNow();
+        var commits = Enumerable.Range(0, 20).Select(n => Commits.Start(test.Tenant, start.AddSeconds(-n), new string('x', n == 13 ? 100_000 : 1_000))).ToArray();
+        foreach (var commit in commits)
+        {
+            await test.Store.CommitAsync(commit, None);
+        }
+
+        List<ResponseId> older = [];
+        List<ResponseId> newer = [];
+        StoredPage page;
+        do
+        {
+            page = await ListAsync(test, new ListQuery(100, older.Count == 0 ? null : older[^1], null) { MostBytes = 12_000 });
+            AssertIsShort(page);
+            older.AddRange(page.Data.Select(stored => stored.Record.Id));
+        }
+        while (page.HasMore);
+        do
+        {
+            page = await ListAsync(test, new ListQuery(100, null, newer.Count == 0 ? older[^1] : newer[0]) { MostBytes = 12_000 });
+            AssertIsShort(page);
+            newer.InsertRange(0, page.Data.Select(stored => stored.Record.Id));
+        }
+        while (page.HasMore);
+
+        Assert.Equal(commits.Select(commit => commit.Id), older);
+        Assert.Equal(older[..^1], newer);
+
+        // Each has its text three times.
+        static void AssertIsShort(StoredPage page) => Assert.InRange(page.Data.Count, 1, 5);
+    }
+
+    [Fact]
     public async Task List_DeletedAndExpiredEntries_AreSkipped()
     {
         await using var test = await OpenAsync();

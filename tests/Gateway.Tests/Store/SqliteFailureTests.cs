@@ -458,6 +458,76 @@ public sealed class SqliteFailureTests : IDisposable
     }
 
     [Fact]
+    public async Task Erase_ThatEndedHalfWay_LeavesNothingThatDoesNotExpire()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Created);
+        await using var store = new SqliteResponseStore(
+            new StoreOptions { Path = _folder, SweepInterval = TimeSpan.FromDays(1) }, _services.GetRequiredService<StoreMetrics>(), time, NullLogger<SqliteResponseStore>.Instance);
+        await store.StartAsync();
+        foreach (var _ in (int[])[1, 2])
+        {
+            await store.Runs.CreateAsync(RunStarts.Of(Tenant), None);
+        }
+
+        // One batch, and no other: the process ends.
+        await store.WriteAsync("erase_tenant", session => SqliteWrites.EraseTenant(session, Tenant, limit: 1), None);
+        time.Advance(RunStarts.Retention * 2);
+        await store.SweepAsync(None);
+
+        Assert.Equal(0L, await store.ReadAsync("count", session => session.Prepare("SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM run_spec)").ExecuteScalar(), None));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Removal_OfLargeTurns_LetsOthersWriteInBetween(bool isErasure)
+    {
+        await using var store = await OpenAsync();
+        for (var n = 0; n < 12; n++)
+        {
+            await store.CommitAsync(Commits.Start(Tenant, Created) with { Turn = new Turn([new byte[SqliteBatch.Bytes / 4]], [], default) }, None);
+        }
+
+        // The time of one batch is what a commit waits for.
+        var batches = new List<long>();
+        for (var turns = 12L; turns > 0;)
+        {
+            await store.WriteAsync<long>(
+                "batch",
+                session => isErasure
+                    ? SqliteWrites.EraseTenant(session, Tenant, limit: 500).Entries
+                    : SqliteWrites.Sweep(session, (Created + Commits.Retention * 2).ToUnixTimeMilliseconds(), limit: 500),
+                None);
+            var left = await store.ReadAsync("count", session => (long)session.Prepare("SELECT count(*) FROM turn").ExecuteScalar()!, None);
+            batches.Add(turns - left);
+            turns = left;
+        }
+
+        Assert.Equal([4, 4, 4], batches);
+    }
+
+    [Fact]
+    public async Task Erase_WhoseClientLeavesBeforeTheLogIsWiped_TextIsGoneWithTheNextSweep()
+    {
+        const string Secret = "the text that must not stay";
+        using var client = new CancellationTokenSource();
+        var time = new CallingTime(4, client.Cancel);
+        await using var store = new SqliteResponseStore(
+            new StoreOptions { Path = _folder, SweepInterval = TimeSpan.FromDays(1) }, _services.GetRequiredService<StoreMetrics>(), time, NullLogger<SqliteResponseStore>.Instance);
+        await store.StartAsync();
+        await store.CommitAsync(Commits.Start(Tenant, Created, Secret), None);
+        await store.SweepAsync(None);
+
+        // It leaves at the end of the second batch, which finds nothing.
+        time.Start();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => store.EraseTenantAsync(Tenant, client.Token).AsTask());
+        Assert.True(AnyFileHolds(Secret));
+        await store.SweepAsync(None);
+
+        Assert.False(AnyFileHolds(Secret));
+    }
+
+    [Fact]
     public async Task Sweep_ByTheClock_RemovesWhatHasExpired()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Created);
@@ -532,5 +602,23 @@ public sealed class SqliteFailureTests : IDisposable
         }
 
         return false;
+    }
+
+    /// <summary>Calls something when the time of an operation is taken for the nth time, counted from the start.</summary>
+    private sealed class CallingTime(int nth, Action action) : TimeProvider
+    {
+        private int _left = int.MaxValue;
+
+        public void Start() => _left = nth;
+
+        public override long GetTimestamp()
+        {
+            if (Interlocked.Decrement(ref _left) == 0)
+            {
+                action();
+            }
+
+            return base.GetTimestamp();
+        }
     }
 }

@@ -60,9 +60,14 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
             },
             cancellationToken);
 
-    public ValueTask<bool> DeleteConversationAsync(string tenant, ConversationId id, CancellationToken cancellationToken) =>
-        watch.WriteAsync(
-            "conversation_delete", ct => connection.AcknowledgedAsync(EraseAsync(tenant, id, ct), () => [LogOf(tenant, id)], ct), cancellationToken);
+    public ValueTask<bool> DeleteConversationAsync(string tenant, ConversationId id, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+
+        // Not given up once it has begun: who left does not know that it is to be called again, and nobody else finds what would be left.
+        return watch.WriteAsync(
+            "conversation_delete", ct => connection.AcknowledgedAsync(EraseAsync(tenant, id, ct), () => [LogOf(tenant, id)], ct), CancellationToken.None);
+    }
 
     public ValueTask<ConversationAccess> AddItemsAsync(
         string tenant, ConversationId id, ConversationItems items, long mostBytes, TimeSpan retention, CancellationToken cancellationToken) =>
@@ -346,7 +351,7 @@ internal sealed class RedisConversationStore(RedisConnection connection, StoreWa
 
             var reply = await db.ScriptEvaluateAsync(
                 RedisScripts.ConversationEdit,
-                [RedisKeys.Conversation(tenant, id.Chain), LogOf(tenant, id)],
+                [RedisKeys.Conversation(tenant, id.Chain), LogOf(tenant, id), RedisKeys.Events(tenant, turn)],
                 [found.Place, found.Element, TurnCodec.Encode(edited)]).WaitAsync(cancellationToken).ConfigureAwait(false);
             if ((long)reply == 1)
             {

@@ -14,6 +14,9 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
     /// <summary>The most entries of the index that a list looks at in one batch.</summary>
     private const int MostAtOnce = 1024;
 
+    /// <summary>How many responses of a page are read before it is known how long they are.</summary>
+    private const int FirstAtOnce = 4;
+
     private readonly RedisConnection _connection;
     private readonly RedisIndex _index;
     private readonly RedisPatience _patience;
@@ -264,35 +267,65 @@ internal sealed class RedisResponseStore : IResponseStore, ITenantEraser, IStore
 
         // One more than asked for tells whether there are more. What the index names and is not there has expired, was deleted, or is just
         // being committed; where many have gone, batches grow, so that a page is not a round trip for each.
+        var page = new List<StoredResponse>(query.Limit);
         var records = new List<ResponseRecord>(query.Limit + 1);
-        for (var batch = query.Limit + 1; records.Count <= query.Limit; batch = Math.Max(batch, Math.Min(2 * batch, MostAtOnce)))
+        var alive = new List<RedisIndexEntry>();
+        var batch = query.Limit + 1;
+        var isOver = false;
+        var atOnce = FirstAtOnce;
+        var (bytes, longest) = (0L, 1L);
+        while (page.Count < query.Limit && bytes < query.MostBytes && !isOver)
         {
-            var entries = await walk.NextAsync(batch).WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (entries.Count == 0)
+            var most = Math.Min(atOnce, query.Limit - page.Count);
+            while (most + 1 - records.Count is > 0 and var needed)
             {
-                break;
-            }
+                var gone = new List<RedisIndexEntry>();
+                if (alive.Count == 0)
+                {
+                    alive = await walk.NextAsync(batch).WaitAsync(cancellationToken).ConfigureAwait(false);
+                    batch = Math.Max(batch, Math.Min(2 * batch, MostAtOnce));
+                    if (alive.Count == 0)
+                    {
+                        isOver = true;
+                        break;
+                    }
 
-            // Records may be large: of a batch that is longer than what is needed only those are read that are.
-            var needed = query.Limit + 1 - records.Count;
-            var (alive, gone) = entries.Count > needed ? await SplitAsync(db, tenant, entries).WaitAsync(cancellationToken).ConfigureAwait(false) : (entries, []);
-            for (var next = 0; next < alive.Count && records.Count <= query.Limit;)
-            {
-                var read = alive.GetRange(next, Math.Min(query.Limit + 1 - records.Count, alive.Count - next));
+                    // Records may be large: of a batch that is longer than what is needed only those are read that are.
+                    if (alive.Count > query.Limit + 1 - page.Count - records.Count)
+                    {
+                        (alive, gone) = await SplitAsync(db, tenant, alive).WaitAsync(cancellationToken).ConfigureAwait(false);
+                    }
+                }
+
+                var read = alive.GetRange(0, Math.Min(needed, alive.Count));
+                alive.RemoveRange(0, read.Count);
                 var found = await Task.WhenAll(read.Select(entry => ReadRecordAsync(db, tenant, entry.Id))).WaitAsync(cancellationToken).ConfigureAwait(false);
                 records.AddRange(found.OfType<ResponseRecord>());
                 gone.AddRange(read.Where((_, n) => found[n] is null));
-                next += read.Count;
+                _index.Forget(db, tenant, gone, _connection.IsCluster);
             }
 
-            _index.Forget(db, tenant, gone, _connection.IsCluster);
+            // Of a response whose conversation is just being deleted the record may be left: others take its place in the page.
+            var shown = records.GetRange(0, Math.Min(most, records.Count));
+            records.RemoveRange(0, shown.Count);
+            var turns = await Task.WhenAll(shown.Select(record => ReadTurnAsync(db, tenant, record))).WaitAsync(cancellationToken).ConfigureAwait(false);
+            foreach (var response in turns.OfType<StoredResponse>())
+            {
+                page.Add(response);
+                bytes += response.Bytes;
+                longest = Math.Max(longest, response.Bytes);
+            }
+
+            // As many as fit if none is longer than those so far.
+            atOnce = (int)Math.Clamp((query.MostBytes - bytes) / longest, 1, query.Limit);
         }
 
-        var hasMore = records.Count > query.Limit;
-        var page = await Task.WhenAll(records.Take(query.Limit).Select(record => ReadTurnAsync(db, tenant, record)))
-            .WaitAsync(cancellationToken).ConfigureAwait(false);
-        var data = page.OfType<StoredResponse>();
-        return new StoredPage([.. query.Before is null ? data : data.Reverse()], hasMore);
+        if (query.Before is not null)
+        {
+            page.Reverse();
+        }
+
+        return new StoredPage(page, HasMore: records.Count > 0);
     }
 
     private static async Task<(List<RedisIndexEntry> Alive, List<RedisIndexEntry> Gone)> SplitAsync(

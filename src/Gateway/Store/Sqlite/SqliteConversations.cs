@@ -308,7 +308,7 @@ internal static class SqliteConversations
         return SqliteQueries.Record(session, tenant, turn, now) is { } record ? ReadTurn(session, tenant, record.Path[^1], now) : null;
     }
 
-    /// <summary>Puts another turn in the place of one. False when there is none, or it is left.</summary>
+    /// <summary>Puts another turn in the place of one (conversation_edit.lua). False when there is none, or it is left.</summary>
     public static bool Edit(SqliteSession session, string tenant, ConversationId id, ResponseId turn, Func<Turn, Turn?> edit, long now)
     {
         if (FindTurn(session, tenant, id, turn, now) is not { } found || edit(found.Turn) is not { } edited)
@@ -317,6 +317,7 @@ internal static class SqliteConversations
         }
 
         SqliteWrites.Replace(session, tenant, LogOf(id, found.Place + 1), TurnCodec.Encode(edited));
+        SqliteRuns.RemoveEnded(session, new RunKey(tenant, turn));
         return true;
     }
 

@@ -1,5 +1,3 @@
-using Microsoft.Data.Sqlite;
-
 namespace Gateway.Store.Sqlite;
 
 /// <summary>The reads of the store. What has expired is not seen, swept or not.</summary>
@@ -90,24 +88,30 @@ internal static class SqliteQueries
             (created, chain, self) = (place.CreatedAt.ToUnixTimeMilliseconds(), cursor.Chain, cursor.Self);
         }
 
-        var records = ReadRecords(session.Prepare(newestFirst ? NewestFirst : OldestFirst, tenant, created, chain, self, now, query.Limit + 1));
-        var page = records.Take(query.Limit).Select(record => Response(session, tenant, record, now)).OfType<StoredResponse>();
-        return new StoredPage([.. newestFirst ? page : page.Reverse()], HasMore: records.Count > query.Limit);
+        // One more than asked for tells whether there are more.
+        using var rows = session.Prepare(newestFirst ? NewestFirst : OldestFirst, tenant, created, chain, self, now, query.Limit + 1).ExecuteReader();
+        var page = new List<StoredResponse>(query.Limit);
+        var (seen, bytes, hasMore) = (0, 0L, false);
+        while (!hasMore && rows.Read())
+        {
+            hasMore = seen++ == query.Limit || bytes >= query.MostBytes;
+            if (!hasMore
+                && Response(session, tenant, RecordCodec.Decode(new ResponseId(rows.GetString(0), rows.GetString(1)), rows.GetFieldValue<byte[]>(2)), now) is { } response)
+            {
+                page.Add(response);
+                bytes += response.Bytes;
+            }
+        }
+
+        if (!newestFirst)
+        {
+            page.Reverse();
+        }
+
+        return new StoredPage(page, hasMore);
     }
 
     /// <summary>Who has a claim, or null.</summary>
     public static string? Owner(SqliteSession session, string tenant, string name, long now) => (string?)session.Prepare(
         "SELECT owner FROM claim WHERE tenant = $1 AND name = $2 AND expires > $3", tenant, ClaimName.Of(name), now).ExecuteScalar();
-
-    private static List<ResponseRecord> ReadRecords(SqliteCommand command)
-    {
-        using var rows = command.ExecuteReader();
-        var records = new List<ResponseRecord>();
-        while (rows.Read())
-        {
-            records.Add(RecordCodec.Decode(new ResponseId(rows.GetString(0), rows.GetString(1)), rows.GetFieldValue<byte[]>(2)));
-        }
-
-        return records;
-    }
 }

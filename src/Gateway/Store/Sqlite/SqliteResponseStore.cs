@@ -117,7 +117,11 @@ internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStor
     public async ValueTask<bool> DeleteAsync(string tenant, ResponseId id, CancellationToken cancellationToken)
     {
         var deleted = await WriteAsync("delete", session => SqliteWrites.Delete(session, tenant, id, Now), cancellationToken).ConfigureAwait(false);
-        _erasedInLog |= deleted;
+        if (deleted)
+        {
+            Erased();
+        }
+
         return deleted;
     }
 
@@ -144,7 +148,11 @@ internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStor
         {
             // In batches: commits get their turn in between.
             erased = await WriteAsync("erase_tenant", session => SqliteWrites.EraseTenant(session, tenant, SweepBatch), cancellationToken).ConfigureAwait(false);
-            _erasedInLog |= erased.Entries > 0;
+            if (erased.Entries > 0)
+            {
+                Erased();
+            }
+
             all += erased;
         }
         while (erased.Entries > 0);
@@ -153,7 +161,7 @@ internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStor
         return all;
     }
 
-    /// <summary>Text was removed that must not stay in the write-ahead log.</summary>
+    /// <summary>Text was removed that must not stay in the write-ahead log. Only ever set: somebody else may have removed some meanwhile.</summary>
     public void Erased() => _erasedInLog = true;
 
     /// <summary>Removes all that has expired, and wipes erased text from the write-ahead log.</summary>
@@ -165,7 +173,11 @@ internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStor
         {
             // In batches: commits get their turn in between.
             rows = await writer.WriteAsync(session => SqliteWrites.Sweep(session, Now, SweepBatch), cancellationToken).ConfigureAwait(false);
-            _erasedInLog |= rows > 0;
+            if (rows > 0)
+            {
+                Erased();
+            }
+
             StoreLog.SqliteSwept(_logger, rows);
         }
         while (rows > 0);
@@ -176,16 +188,25 @@ internal sealed class SqliteResponseStore : IResponseStore, ITenantEraser, IStor
     private static T Opened<T>(T? part)
         where T : class => part ?? throw new StoreUnavailableException("The embedded store is not open.");
 
-    /// <summary>Takes erased text out of the write-ahead log. When a reader is in the way the next sweep does.</summary>
+    /// <summary>Takes erased text out of the write-ahead log. When a reader is in the way, or it fails, the next sweep does.</summary>
     private async Task WipeLogAsync(CancellationToken cancellationToken)
     {
-        if (_erasedInLog)
+        if (!_erasedInLog)
         {
-            _erasedInLog = false;
-            if (!await Opened(_writer).CheckpointAsync(cancellationToken).ConfigureAwait(false))
+            return;
+        }
+
+        _erasedInLog = false;
+        var isWiped = false;
+        try
+        {
+            isWiped = await Opened(_writer).CheckpointAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (!isWiped)
             {
-                // Only ever set: something else may have been erased meanwhile.
-                _erasedInLog = true;
+                Erased();
             }
         }
     }

@@ -9,6 +9,12 @@ internal static class SqliteRuns
 {
     private const string LetIn = "made";
     private const string Forbidden = "no";
+    private static readonly string ExpiredEvents = PartsWhere("run_event", "run.expires <= $1");
+    private static readonly string EventsOfTenant = PartsWhere("run_event", "run.tenant = $1");
+    private static readonly string ExpiredEntries = PartsWhere("run_journal", "run.expires <= $1");
+    private static readonly string EntriesOfTenant = PartsWhere("run_journal", "run.tenant = $1");
+    private static readonly string ExpiredSpecs = PartsWhere("run_spec", "run.expires <= $1");
+    private static readonly string SpecsOfTenant = PartsWhere("run_spec", "run.tenant = $1");
 
     /// <summary>Makes a run with its first events (run-enqueue.lua, run-create.lua).</summary>
     /// <param name="session">The writer's session.</param>
@@ -258,23 +264,15 @@ internal static class SqliteRuns
             ? ReadAll(session, "SELECT data FROM run_event WHERE run = $1 AND position >= $2 ORDER BY position LIMIT $3", run.Id, from, most)
             : null;
 
+    private static string PartsWhere(string table, string condition) =>
+        $"DELETE FROM {table} WHERE rowid IN ({SqliteBatch.Of($"SELECT {table}.rowid AS id, length({table}.data) AS size FROM run JOIN {table} ON {table}.run = run.id WHERE {condition} LIMIT $2")})";
+
     /// <summary>Removes what has expired, at most <paramref name="limit"/> rows of a table. Returns how many rows went.</summary>
     public static int Sweep(SqliteSession session, long now, int limit)
     {
-        var events = session.Prepare(
-            """
-            DELETE FROM run_event WHERE rowid IN (
-                SELECT run_event.rowid FROM run JOIN run_event ON run_event.run = run.id WHERE run.expires <= $1 LIMIT $2)
-            """,
-            now, limit).ExecuteNonQuery();
-        var entries = session.Prepare(
-            """
-            DELETE FROM run_journal WHERE rowid IN (
-                SELECT run_journal.rowid FROM run JOIN run_journal ON run_journal.run = run.id WHERE run.expires <= $1 LIMIT $2)
-            """,
-            now, limit).ExecuteNonQuery();
-        var specs = session.Prepare(
-            "DELETE FROM run_spec WHERE run IN (SELECT id FROM run WHERE expires <= $1 AND ended = 0 LIMIT $2)", now, limit).ExecuteNonQuery();
+        var events = session.Prepare(ExpiredEvents, now, limit).ExecuteNonQuery();
+        var entries = session.Prepare(ExpiredEntries, now, limit).ExecuteNonQuery();
+        var specs = session.Prepare(ExpiredSpecs, now, limit).ExecuteNonQuery();
         var runs = session.Prepare(
             """
             DELETE FROM run WHERE id IN (
@@ -292,21 +290,9 @@ internal static class SqliteRuns
     {
         // They end first: between two batches nobody must take a run of which a part is gone.
         session.Prepare("UPDATE run SET ended = 1, owner = NULL WHERE tenant = $1 AND ended = 0", tenant).ExecuteNonQuery();
-        var events = session.Prepare(
-            """
-            DELETE FROM run_event WHERE rowid IN (
-                SELECT run_event.rowid FROM run JOIN run_event ON run_event.run = run.id WHERE run.tenant = $1 LIMIT $2)
-            """,
-            tenant, limit).ExecuteNonQuery();
-        var entries = session.Prepare(
-            """
-            DELETE FROM run_journal WHERE rowid IN (
-                SELECT run_journal.rowid FROM run JOIN run_journal ON run_journal.run = run.id WHERE run.tenant = $1 LIMIT $2)
-            """,
-            tenant, limit).ExecuteNonQuery();
-        var specs = session.Prepare(
-            "DELETE FROM run_spec WHERE run IN (SELECT run.id FROM run JOIN run_spec ON run_spec.run = run.id WHERE run.tenant = $1 LIMIT $2)",
-            tenant, limit).ExecuteNonQuery();
+        var events = session.Prepare(EventsOfTenant, tenant, limit).ExecuteNonQuery();
+        var entries = session.Prepare(EntriesOfTenant, tenant, limit).ExecuteNonQuery();
+        var specs = session.Prepare(SpecsOfTenant, tenant, limit).ExecuteNonQuery();
         var runs = session.Prepare(
             """
             DELETE FROM run WHERE id IN (

@@ -5,6 +5,11 @@ namespace Gateway.Store.Sqlite;
 /// <summary>The writes of the store, each within its group's transaction. They mean what the scripts in Store/Redis mean.</summary>
 internal static class SqliteWrites
 {
+    private static readonly string ExpiredResponses = ResponsesWhere("expires <= $1");
+    private static readonly string ResponsesOfTenant = ResponsesWhere("tenant = $1");
+    private static readonly string ExpiredTurns = TurnsWhere("log.expires <= $1");
+    private static readonly string TurnsOfTenant = TurnsWhere("log.tenant = $1");
+
     /// <summary>Appends a turn and writes its record (commit.lua).</summary>
     /// <param name="session">The writer's session.</param>
     /// <param name="commit">What to commit; its turn's items are not touched.</param>
@@ -89,14 +94,8 @@ internal static class SqliteWrites
     /// <summary>Removes what has expired, at most <paramref name="limit"/> rows of a table. Returns how many rows went.</summary>
     public static int Sweep(SqliteSession session, long now, int limit)
     {
-        var responses = session.Prepare(
-            "DELETE FROM response WHERE rowid IN (SELECT rowid FROM response WHERE expires <= $1 LIMIT $2)", now, limit).ExecuteNonQuery();
-        var turns = session.Prepare(
-            """
-            DELETE FROM turn WHERE rowid IN (
-                SELECT turn.rowid FROM log JOIN turn ON turn.log = log.id WHERE log.expires <= $1 LIMIT $2)
-            """,
-            now, limit).ExecuteNonQuery();
+        var responses = session.Prepare(ExpiredResponses, now, limit).ExecuteNonQuery();
+        var turns = session.Prepare(ExpiredTurns, now, limit).ExecuteNonQuery();
         var logs = session.Prepare(
             """
             DELETE FROM log WHERE id IN (
@@ -107,6 +106,12 @@ internal static class SqliteWrites
             "DELETE FROM claim WHERE (tenant, name) IN (SELECT tenant, name FROM claim WHERE expires <= $1 LIMIT $2)", now, limit).ExecuteNonQuery();
         return responses + turns + logs + claims + SqliteRuns.Sweep(session, now, limit) + SqliteConversations.Sweep(session, now, limit);
     }
+
+    private static string ResponsesWhere(string condition) =>
+        $"DELETE FROM response WHERE rowid IN ({SqliteBatch.Of($"SELECT rowid AS id, length(record) AS size FROM response WHERE {condition} LIMIT $2")})";
+
+    private static string TurnsWhere(string condition) =>
+        $"DELETE FROM turn WHERE rowid IN ({SqliteBatch.Of($"SELECT turn.rowid AS id, length(turn.data) AS size FROM log JOIN turn ON turn.log = log.id WHERE {condition} LIMIT $2")})";
 
     private static CommitOutcome CommitTurn(SqliteSession session, TurnCommit commit, byte[] turn, long now)
     {
@@ -161,14 +166,8 @@ internal static class SqliteWrites
     /// <summary>Removes what is kept of a tenant, at most <paramref name="limit"/> rows of a table.</summary>
     public static TenantErasure EraseTenant(SqliteSession session, string tenant, int limit)
     {
-        var responses = session.Prepare(
-            "DELETE FROM response WHERE rowid IN (SELECT rowid FROM response WHERE tenant = $1 LIMIT $2)", tenant, limit).ExecuteNonQuery();
-        var turns = session.Prepare(
-            """
-            DELETE FROM turn WHERE rowid IN (
-                SELECT turn.rowid FROM log JOIN turn ON turn.log = log.id WHERE log.tenant = $1 LIMIT $2)
-            """,
-            tenant, limit).ExecuteNonQuery();
+        var responses = session.Prepare(ResponsesOfTenant, tenant, limit).ExecuteNonQuery();
+        var turns = session.Prepare(TurnsOfTenant, tenant, limit).ExecuteNonQuery();
         var logs = session.Prepare(
             """
             DELETE FROM log WHERE id IN (
