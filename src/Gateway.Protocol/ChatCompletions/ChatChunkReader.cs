@@ -196,12 +196,18 @@ public sealed class ChatChunkReader
     private static int ReadChoice(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk choice)
     {
         var index = 0;
+        ReadOnlySpan<byte> delta = default;
+        ReadOnlySpan<byte> message = default;
+        ReadOnlySpan<byte> text = default;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.Is("delta"u8) || reader.Is("message"u8))
+            if (reader.Is("delta"u8))
             {
-                reader.Read();
-                ReadDelta(ref reader, json, ref choice);
+                delta = ReadValue(ref reader, json, JsonTokenType.StartObject);
+            }
+            else if (reader.Is("message"u8))
+            {
+                message = ReadValue(ref reader, json, JsonTokenType.StartObject);
             }
             else if (reader.Is("finish_reason"u8))
             {
@@ -211,8 +217,7 @@ public sealed class ChatChunkReader
             }
             else if (reader.Is("text"u8))
             {
-                var text = ReadValue(ref reader, json, JsonTokenType.String);
-                choice.Content = text.Length > 2 ? text : choice.Content;
+                text = ReadValue(ref reader, json, JsonTokenType.String);
             }
             else if (reader.Is("logprobs"u8))
             {
@@ -237,16 +242,23 @@ public sealed class ChatChunkReader
             }
         }
 
+        // Some servers send with each delta the whole message so far: text of it would come again and again.
+        ReadDelta(delta.IsEmpty ? message : delta, ref choice);
+        choice.Content = text.Length > 2 ? text : choice.Content;
         return index;
     }
 
-    private static void ReadDelta(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk choice)
+    /// <param name="json">An object, or nothing.</param>
+    /// <param name="choice">Takes its members.</param>
+    private static void ReadDelta(ReadOnlySpan<byte> json, ref ChatChunk choice)
     {
-        if (reader.TokenType != JsonTokenType.StartObject)
+        if (json.IsEmpty)
         {
-            reader.Skip();
             return;
         }
+
+        var reader = new Utf8JsonReader(json, Options);
+        reader.Read();
 
         // Two names for the same reasoning may stand side by side: the first of this order that is there counts.
         var reasoningRank = int.MaxValue;
@@ -258,7 +270,7 @@ public sealed class ChatChunkReader
             }
             else if (reader.Is("tool_calls"u8))
             {
-                choice.ToolCalls = ReadValue(ref reader, json, JsonTokenType.StartArray, JsonTokenType.StartObject);
+                choice.ToolCalls = ReadFilled(ref reader, json, JsonTokenType.StartArray, JsonTokenType.StartObject);
             }
             else if (reader.Is("refusal"u8))
             {
@@ -266,11 +278,11 @@ public sealed class ChatChunkReader
             }
             else if (reader.Is("function_call"u8))
             {
-                choice.FunctionCall = ReadValue(ref reader, json, JsonTokenType.StartObject);
+                choice.FunctionCall = ReadFilled(ref reader, json, JsonTokenType.StartObject);
             }
             else if (reader.Is("reasoning_details"u8))
             {
-                choice.ReasoningDetails = ReadValue(ref reader, json, JsonTokenType.StartArray);
+                choice.ReasoningDetails = ReadFilled(ref reader, json, JsonTokenType.StartArray);
             }
             else
             {
@@ -314,6 +326,14 @@ public sealed class ChatChunkReader
                 reader.Skip();
             }
         }
+    }
+
+    /// <summary>Likewise of an array or an object. An empty one is none: some servers send one with every chunk.</summary>
+    private static ReadOnlySpan<byte> ReadFilled(
+        scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, JsonTokenType type, JsonTokenType other = JsonTokenType.None)
+    {
+        var value = ReadValue(ref reader, json, type, other);
+        return value.IsEmpty || value[1..^1].Trim(" \t\r\n"u8).IsEmpty ? default : value;
     }
 
     /// <summary>The raw JSON of the property's value when its type is one of those; empty otherwise.</summary>

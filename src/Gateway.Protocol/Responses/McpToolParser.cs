@@ -121,13 +121,26 @@ internal static class McpToolParser
             return null;
         }
 
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0 || !HasName(url))
         {
             members.Fail(ApiError.InvalidValue(members.PathOf("server_url"), $"Invalid '{members.PathOf("server_url")}': expected an absolute http or https URL."));
             return null;
         }
 
         return url;
+    }
+
+    /// <summary>The host's name can be written in ASCII: the parser of URLs lets others pass.</summary>
+    private static bool HasName(Uri url)
+    {
+        try
+        {
+            return url.IdnHost.Length > 0;
+        }
+        catch (UriFormatException)
+        {
+            return false;
+        }
     }
 
     /// <summary>

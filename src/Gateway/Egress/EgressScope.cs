@@ -11,6 +11,9 @@ internal sealed class EgressScope : IDisposable
     /// <summary>Kilobytes of response headers.</summary>
     private const int MaxHeaderKilobytes = 32;
 
+    /// <summary>The longest name of a host (RFC 1035, section 2.3.4, written out); the system throws when it is asked for a longer one.</summary>
+    private const int MaxHostLength = 253;
+
     private readonly EgressGuard _guard;
     private readonly EffectivePolicy? _policy;
     private readonly EgressHandler _handler;
@@ -32,7 +35,7 @@ internal sealed class EgressScope : IDisposable
     /// came in. Connections are checked again on their own: this answer may be out of date by then.
     /// </summary>
     public async ValueTask<EgressRefusal?> CheckAsync(Uri url, CancellationToken cancellationToken) =>
-        CheckUrl(url) ?? (await _guard.ResolveAsync(HostOf(url), url.Port, IsOperator, cancellationToken)).Refusal;
+        CheckUrl(url) ?? (await _guard.ResolveAsync(HostOf(url)!, url.Port, IsOperator, cancellationToken)).Refusal;
 
     /// <summary>
     /// A client whose every request, redirect and connection is checked, and whose responses have limits. It has no timeout but the one to
@@ -67,15 +70,32 @@ internal sealed class EgressScope : IDisposable
             return Refuse(EgressRefusalKind.UserInfo, url);
         }
 
-        return _policy is null || _policy.AllowsToolHost(HostOf(url), url.Port) ? null : Refuse(EgressRefusalKind.HostNotListed, url);
+        if (HostOf(url) is not { } host)
+        {
+            return Refuse(EgressRefusalKind.InvalidUrl, url);
+        }
+
+        return _policy is null || _policy.AllowsToolHost(host, url.Port) ? null : Refuse(EgressRefusalKind.HostNotListed, url);
     }
 
-    internal EgressRefusal Refuse(EgressRefusalKind kind, Uri? url) => _guard.Refuse(kind, url is { IsAbsoluteUri: true } ? HostOf(url) : string.Empty);
+    internal EgressRefusal Refuse(EgressRefusalKind kind, Uri? url) => _guard.Refuse(kind, url is { IsAbsoluteUri: true } ? HostOf(url) ?? string.Empty : string.Empty);
 
     private static bool IsHttp(Uri url) => url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps;
 
-    /// <summary>The host in the one form that rules are compared with: ASCII, lower case, no dot at the end.</summary>
-    private static string HostOf(Uri url) => url.IdnHost.TrimEnd('.').ToLowerInvariant();
+    /// <summary>The host in the one form that rules are compared with: ASCII, lower case, no dot at the end. Null when it can be no host's name.</summary>
+    private static string? HostOf(Uri url)
+    {
+        try
+        {
+            var host = url.IdnHost.TrimEnd('.').ToLowerInvariant();
+            return host.Length <= MaxHostLength ? host : null;
+        }
+        catch (UriFormatException)
+        {
+            // Characters, or a mix of them, that names can not have: the parser of URLs lets them pass.
+            return null;
+        }
+    }
 
     private SocketsHttpHandler MakeHandler() => new()
     {

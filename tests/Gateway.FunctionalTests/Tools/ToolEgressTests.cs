@@ -30,6 +30,8 @@ public sealed class ToolEgressTests(GatewayFixture fixture) : McpTest(fixture), 
     [InlineData("http://100.64.0.1/mcp")]
     [InlineData("http://224.0.0.1/mcp")]
     [InlineData("http://user:password@203.0.113.1/mcp")]
+    [InlineData("http://xn--ä.example/mcp")]
+    [InlineData("http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example/mcp")]
     [InlineData("file:///etc/passwd")]
     [InlineData("gopher://203.0.113.1/")]
     [InlineData("/mcp")]

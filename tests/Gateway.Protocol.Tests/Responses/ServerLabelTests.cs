@@ -36,6 +36,14 @@ public sealed class ServerLabelTests
         Assert.Equal(("invalid_value", "tools[1].server_label"), (error.Code, error.Param));
     }
 
+    [Fact]
+    public void Parse_NoLabelAndAHostThatIsNone_IsRefused()
+    {
+        var error = Requests.Reject(Requests.With("\"tools\":[{\"type\":\"mcp\",\"server_url\":\"https://xn--ä.example/mcp\"}]"), Rules);
+
+        Assert.Equal(("invalid_value", "tools[0].server_url"), (error.Code, error.Param));
+    }
+
     private static string LabelOf(string url) =>
         Requests.Parse(Requests.With($"\"tools\":[{{\"type\":\"mcp\",\"server_url\":\"{url}\"}}]"), Rules).Servers[0].Label;
 }

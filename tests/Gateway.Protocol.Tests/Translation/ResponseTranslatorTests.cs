@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Gateway.FunctionalTests;
 using Gateway.FunctionalTests.Responses;
@@ -96,6 +97,35 @@ public sealed class ResponseTranslatorTests
         var (stream, _) = Play([Delta($"\"{member}\":\"a\\ud83d\""), Delta($"\"{member}\":\"\\ude00b\""), Finish("stop")]);
 
         Assert.Equal("a😀b", string.Concat(stream.Of(type).Select(e => e.Text("delta"))));
+    }
+
+    [Theory]
+    [InlineData("\"tool_calls\":[]")]
+    [InlineData("\"tool_calls\":[ ]")]
+    [InlineData("\"function_call\":{}")]
+    public void Consume_EmptyListOfCallsInEveryChunk_IsNone(string noCalls)
+    {
+        var (stream, _) = Play(
+            [
+                .. new[] { "<thi", "nk>hm</think>", "one", " ", "two", "\\n\\n", "three" }.Select(text => Delta($"\"content\":\"{text}\",{noCalls}")),
+                Finish("stop"),
+            ]);
+
+        Assert.Equal("one two\n\nthree", stream.Text);
+        Assert.Equal(["reasoning", "message"], stream.Final.Each("output").Select(item => item.Text("type")));
+    }
+
+    [Theory]
+    [InlineData("{0}{1}")]
+    [InlineData("{1}{0}")]
+    public void Consume_WholeMessageBesideEachDelta_CountsOnlyTheDelta(string order)
+    {
+        string Chunk(string delta, string soFar) =>
+            $"{{\"choices\":[{{{string.Format(CultureInfo.InvariantCulture, order, $"\"delta\":{delta},", $"\"message\":{{\"content\":\"{soFar}\"}},")}\"index\":0}}]}}";
+
+        var (stream, _) = Play([Chunk("{\"content\":\"one\"}", "one"), Chunk("{\"content\":\" two\"}", "one two"), Chunk("{}", "one two"), Finish("stop")]);
+
+        Assert.Equal("one two", stream.Text);
     }
 
     [Fact]

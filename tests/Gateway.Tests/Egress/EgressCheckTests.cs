@@ -75,6 +75,8 @@ public sealed class EgressCheckTests : EgressTest
     [InlineData("ws://site.example/", nameof(EgressRefusalKind.Scheme))]
     [InlineData("/relative", nameof(EgressRefusalKind.InvalidUrl))]
     [InlineData("http://site.example:0/", nameof(EgressRefusalKind.InvalidUrl))]
+    [InlineData("http://xn--ä.example/", nameof(EgressRefusalKind.InvalidUrl))]
+    [InlineData("http://אa.example/", nameof(EgressRefusalKind.InvalidUrl))]
     [InlineData("http://user@site.example/", nameof(EgressRefusalKind.UserInfo))]
     [InlineData("http://user:pass@site.example/", nameof(EgressRefusalKind.UserInfo))]
     [InlineData("http://site.example@10.0.0.1/", nameof(EgressRefusalKind.UserInfo))]

@@ -63,6 +63,7 @@ public sealed class ImageFetcherTests : EgressTest
     [InlineData("http://10.0.0.1/x.png", "invalid_image_url")]
     [InlineData("http://user:pass@10.0.0.1/x.png", "invalid_image_url")]
     [InlineData("http://unknown.example/x.png", "invalid_image_url")]
+    [InlineData("http://xn--ä.example/x.png", "invalid_image_url")]
     [InlineData("http://", "invalid_image_url")]
     [InlineData("http://[::1/x.png", "invalid_image_url")]
     public async Task Fetch_UrlThatTheGuardRefuses_IsInvalid(string url, string code) => await AssertErrorAsync(code, url);
