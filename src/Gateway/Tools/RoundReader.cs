@@ -78,6 +78,12 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
         }
         catch (Exception e) when (e is IOException or HttpRequestException)
         {
+            if (translator.HasFinished)
+            {
+                // All that the model said is there; only the end of the stream is not.
+                return (translator.Finish(isWhole: true), UpstreamFailure.None);
+            }
+
             return (translator.Fail(ApiError.UpstreamError("The connection to the model server broke in the middle of its answer.")), UpstreamFailure.Protocol);
         }
     }
@@ -131,6 +137,11 @@ internal sealed class RoundReader(TimeProvider time, RoundLimits limits, Gateway
 
                     if (round.HasBegun && time.GetElapsedTime(lastData) >= round.Reply.IdleTimeout)
                     {
+                        if (round.Translator.HasFinished)
+                        {
+                            return (round.Translator.Finish(isWhole: true), UpstreamFailure.None);
+                        }
+
                         return (round.Translator.Fail(ApiError.UpstreamTimeout()), UpstreamFailure.IdleTimeout);
                     }
 

@@ -351,6 +351,36 @@ public sealed class MisbehaviourTests(GatewayFixture fixture) : FunctionalTest(f
     }
 
     [Fact]
+    public async Task HangBehindTheFinishReason_IsTheEndOfTheStream()
+    {
+        await UseOwnGatewayAsync(("Gateway:Upstreams:main:IdleTimeout", "00:00:00.300"));
+        Upstream.Enqueue(new ChatStream().Role().Text("Hello").Finish("stop").Hold().ToScript());
+
+        var response = (await StreamAsync(Request)).Final;
+
+        Assert.Equal(("completed", "Hello"), (response.Text("status"), response.OutputText()));
+    }
+
+    [Fact]
+    public async Task ResetBehindTheFinishReason_IsTheEndOfTheStream()
+    {
+        await UseOwnUpstreamAsync();
+        await UseGatewayAsync(GatewayFixture.OptionsFor(Upstream));
+        var script = new ChatStream().Role().Delta("""{"content":"Hello"}""", "stop").Hold().Reset().ToScript();
+        Upstream.Enqueue(script);
+        using var answer = await OpenStreamAsync(Request);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Cancellation));
+        // The gateway has the chunk with both: what a reset finds unread is lost.
+        while (await reader.ReadLineAsync(Cancellation) is { } line && !line.Contains("\"delta\":\"Hello\"", StringComparison.Ordinal))
+        {
+        }
+
+        script.Hold.Release();
+
+        Assert.Contains("event: response.completed", await reader.ReadToEndAsync(Cancellation), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task NothingListens_IsUpstreamUnavailable()
     {
         await UseOwnUpstreamAsync();
