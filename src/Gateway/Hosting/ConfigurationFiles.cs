@@ -23,7 +23,8 @@ internal static class ConfigurationFiles
         {
             var hosts = (JsonConfigurationSource)source;
             var folder = (hosts.FileProvider as PhysicalFileProvider)?.Root ?? contentRoot;
-            sources[i] = new SettingsFile(Path.Combine(folder, hosts.Path!), hosts.Optional, hosts.ReloadOnChange);
+            // All of them with the host's one watcher.
+            sources[i] = new SettingsFile(Path.Combine(folder, hosts.Path!), hosts.Optional, hosts.ReloadOnChange, hosts.FileProvider);
         }
 
         if (configuration[FileKey] is { Length: > 0 } file)

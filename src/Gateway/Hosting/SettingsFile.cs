@@ -13,7 +13,8 @@ namespace Gateway.Hosting;
 /// <param name="file">The file's whole path.</param>
 /// <param name="optional">It may be missing.</param>
 /// <param name="watch">Changes are taken up.</param>
-internal sealed class SettingsFile(string file, bool optional, bool watch = true) : JsonConfigurationSource
+/// <param name="shared">What watches the file's folder for others too, and is not this source's to dispose of. Default: a watcher of its own.</param>
+internal sealed class SettingsFile(string file, bool optional, bool watch = true, IFileProvider? shared = null) : JsonConfigurationSource
 {
     private volatile string? _refusal;
 
@@ -31,15 +32,16 @@ internal sealed class SettingsFile(string file, bool optional, bool watch = true
     public override IConfigurationProvider Build(IConfigurationBuilder builder)
     {
         // Built anew whenever a source is added, after the earlier provider was disposed of.
-        FileProvider = new PhysicalFileProvider(System.IO.Path.GetDirectoryName(file) ?? "/");
+        var own = shared is null ? new PhysicalFileProvider(System.IO.Path.GetDirectoryName(file) ?? "/") : null;
+        FileProvider = shared ?? own;
         Path = System.IO.Path.GetFileName(file);
         Optional = optional;
         ReloadOnChange = watch;
         EnsureDefaults(builder);
-        return new Provider(this, FileProvider);
+        return new Provider(this, own);
     }
 
-    private sealed class Provider(SettingsFile source, IFileProvider files) : JsonConfigurationProvider(source)
+    private sealed class Provider(SettingsFile source, PhysicalFileProvider? own) : JsonConfigurationProvider(source)
     {
         private bool _isLoaded;
 
@@ -59,7 +61,7 @@ internal sealed class SettingsFile(string file, bool optional, bool watch = true
         protected override void Dispose(bool disposing)
         {
             base.Dispose(disposing);
-            (files as IDisposable)?.Dispose();
+            own?.Dispose();
         }
     }
 }

@@ -2,6 +2,7 @@ using Gateway.Hosting;
 using Gateway.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Configuration.Json;
+using Microsoft.Extensions.FileProviders;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 
@@ -37,6 +38,25 @@ public sealed class ConfigurationFilesTests : IDisposable
 
         Assert.Equal("1.00:00:00", configuration["Gateway:Store:Retention"]);
         Assert.Equal("./data", configuration["Gateway:Store:Path"]);
+    }
+
+    [Fact]
+    public void AddGatewayFiles_TheHostsFiles_KeepTheHostsOneWatcher()
+    {
+        using var configuration = Host();
+        var before = Watchers();
+
+        configuration.AddGatewayFiles(_directory.FullName);
+
+        // A machine has few watchers, for all its processes together.
+        Assert.Single(before);
+        Assert.Equal(before, Watchers());
+
+        List<IFileProvider?> Watchers() =>
+        [
+            .. ((IConfigurationRoot)configuration).Providers.OfType<JsonConfigurationProvider>().Select(provider => provider.Source.FileProvider)
+                .Where(files => files is PhysicalFileProvider { Root: var root } && Path.TrimEndingDirectorySeparator(root) == _directory.FullName).Distinct(),
+        ];
     }
 
     [Fact]
