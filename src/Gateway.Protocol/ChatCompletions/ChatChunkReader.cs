@@ -196,14 +196,16 @@ public sealed class ChatChunkReader
     private static int ReadChoice(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk choice)
     {
         var index = 0;
-        ReadOnlySpan<byte> delta = default;
+        var hasDelta = false;
         ReadOnlySpan<byte> message = default;
         ReadOnlySpan<byte> text = default;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.Is("delta"u8))
             {
-                delta = ReadValue(ref reader, json, JsonTokenType.StartObject);
+                reader.Read();
+                hasDelta |= reader.TokenType == JsonTokenType.StartObject;
+                ReadDelta(ref reader, json, ref choice);
             }
             else if (reader.Is("message"u8))
             {
@@ -243,22 +245,24 @@ public sealed class ChatChunkReader
         }
 
         // Some servers send with each delta the whole message so far: text of it would come again and again.
-        ReadDelta(delta.IsEmpty ? message : delta, ref choice);
+        if (!hasDelta && !message.IsEmpty)
+        {
+            var inMessage = new Utf8JsonReader(message, Options);
+            inMessage.Read();
+            ReadDelta(ref inMessage, message, ref choice);
+        }
+
         choice.Content = text.Length > 2 ? text : choice.Content;
         return index;
     }
 
-    /// <param name="json">An object, or nothing.</param>
-    /// <param name="choice">Takes its members.</param>
-    private static void ReadDelta(ReadOnlySpan<byte> json, ref ChatChunk choice)
+    private static void ReadDelta(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref ChatChunk choice)
     {
-        if (json.IsEmpty)
+        if (reader.TokenType != JsonTokenType.StartObject)
         {
+            reader.Skip();
             return;
         }
-
-        var reader = new Utf8JsonReader(json, Options);
-        reader.Read();
 
         // Two names for the same reasoning may stand side by side: the first of this order that is there counts.
         var reasoningRank = int.MaxValue;
